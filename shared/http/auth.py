@@ -1,0 +1,83 @@
+"""Who is calling: bearer tokens (JWT), verified against the issuer's published keys.
+
+Tenant and subject come from the token and from nowhere else.
+"""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import jwt
+from jwt import PyJWK, PyJWKClient
+
+_ALGORITHMS: Final = ["EdDSA", "RS256", "ES256"]
+
+
+class Unauthenticated(Exception):
+    """No valid bearer token. The message says what is wrong with it, never what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The verified caller. ``subject`` is a person id for people, a client id for systems."""
+
+    subject: str
+    tenant: str
+    roles: frozenset[str]
+
+
+class Authenticator:
+    """Verifies bearer tokens.
+
+    Keys come from a JWKS file (read again when an unknown key id appears) or a JWKS address.
+    """
+
+    def __init__(self, *, issuer: str, audience: str, jwks_file: Path | None, jwks_url: str | None) -> None:
+        if not issuer:
+            raise ValueError("MENTORING_AUTH_ISSUER is not set")
+        if (jwks_file is None) == (jwks_url is None):
+            raise ValueError("set exactly one of MENTORING_AUTH_JWKS_FILE and MENTORING_AUTH_JWKS_URL")
+        self._issuer, self._audience = issuer, audience
+        self._file = jwks_file
+        self._client = PyJWKClient(jwks_url, cache_keys=True, lifespan=300, timeout=5) if jwks_url else None
+        self._keys: dict[str, PyJWK] = {}
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """The caller behind an ``Authorization`` header. Raises :class:`Unauthenticated`."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("a bearer token is needed")
+        try:
+            key_id = str(jwt.get_unverified_header(token).get("kid", ""))
+            key = self._keys.get(key_id) or await self._fetch(key_id, token)
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key.key,
+                algorithms=_ALGORITHMS,
+                issuer=self._issuer,
+                audience=self._audience,
+                options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+            )
+        except jwt.PyJWTError as error:
+            raise Unauthenticated(f"the token is not valid: {type(error).__name__}") from error
+        tenant, roles = claims.get("tenant"), claims.get("roles", [])
+        if not isinstance(tenant, str) or not tenant or not isinstance(roles, list):
+            raise Unauthenticated("the token names no tenant")
+        return Caller(str(claims["sub"]), tenant, frozenset(str(role) for role in roles))
+
+    async def _fetch(self, key_id: str, token: str) -> PyJWK:
+        if self._client is not None:
+            key = await asyncio.to_thread(self._client.get_signing_key_from_jwt, token)
+            self._keys[key_id] = key
+            return key
+        assert self._file is not None
+        try:
+            document = json.loads(await asyncio.to_thread(self._file.read_text))
+        except (OSError, ValueError) as error:
+            raise Unauthenticated("the issuer's keys cannot be read") from error
+        self._keys = {str(item.get("kid", "")): PyJWK.from_dict(item) for item in document["keys"]}
+        if key_id not in self._keys:
+            raise Unauthenticated("the token is signed with an unknown key")
+        return self._keys[key_id]

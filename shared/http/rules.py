@@ -1,0 +1,49 @@
+"""Who may call a route. Every route declares its rules; a route without one cannot be registered."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from shared.http.auth import Caller
+from shared.persistence.uow import Uow
+
+Check = Callable[[Caller, Mapping[str, str], Uow], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One way to be allowed: a name for people and a check on caller, path parameters and rows."""
+
+    name: str
+    check: Check
+
+
+def role(name: str) -> Rule:
+    """Callers whose token carries the role *name* (``admin``, ``operator``, ``hr``)."""
+
+    async def check(caller: Caller, params: Mapping[str, str], uow: Uow) -> bool:
+        return name in caller.roles
+
+    return Rule(f"role {name}", check)
+
+
+def self_is(parameter: str) -> Rule:
+    """The person whom the path speaks of."""
+
+    async def check(caller: Caller, params: Mapping[str, str], uow: Uow) -> bool:
+        return params[parameter] == caller.subject
+
+    return Rule(f"self ({parameter})", check)
+
+
+def any_person() -> Rule:
+    """Any authenticated caller of the tenant; for routes that answer only about the caller."""
+
+    async def check(caller: Caller, params: Mapping[str, str], uow: Uow) -> bool:
+        return True
+
+    return Rule("any person, about themselves", check)
+
+
+ADMIN = role("admin")
+OPERATOR = role("operator")
+"""May see how the machinery does and settle dead letters; sees no content."""

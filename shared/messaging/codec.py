@@ -1,0 +1,346 @@
+"""From a Kafka record to an event, or to the reason why it is none.
+
+Decoding never raises: whatever other people's systems send becomes an :class:`Item` with a verdict.
+The checks run from cheap to dear: nothing is parsed before its nesting depth is known, and data is
+validated against the contract only for types that this service handles.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+import msgspec
+from pydantic import ValidationError
+
+from shared.contracts import TOPIC, EventData
+from shared.contracts.people import PersonErased
+from shared.messaging.event import Event
+from shared.messaging.handlers import Handlers, Handling, Outcome
+
+MAX_DEPTH: Final = 32
+UNATTRIBUTED: Final = "-"
+"""The tenant under which records are kept that name no readable tenant."""
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}")
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\-]{0,255}")
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_VERSION = re.compile(r"(.+)\.v(\d+)")
+_COMPARED = ("id", "source", "type", "subject", "tenant", "sequence")
+
+
+class Reason(StrEnum):
+    """Why a record went to the dead letters before any handler saw it."""
+
+    NOT_UTF8 = "not_utf8"
+    BAD_JSON = "bad_json"
+    TOO_DEEP = "too_deep"
+    NULL_VALUE = "null_value"
+    WRONG_TYPE = "wrong_type"
+    HEADERS_UNDECODABLE = "headers_undecodable"
+    HEADERS_CONTRADICT = "headers_contradict"
+    UNKNOWN_VERSION = "unknown_version"
+    INVALID_DATA = "invalid_data"
+    SUBJECT_CONTRADICTS = "subject_contradicts"
+    ID_REUSED = "id_reused"
+    UNEXPECTED = "unexpected"
+
+
+class Record(Protocol):
+    """The part of aiokafka's ``ConsumerRecord`` that decoding needs."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> Any: ...
+    @property
+    def value(self) -> Any: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, Any]]: ...
+    @property
+    def timestamp(self) -> int: ...
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One record on its way through a batch. ``verdict`` is set as soon as it is known."""
+
+    record: Record
+    topic: str
+    tenant: str
+    source: str
+    id: str
+    type: str
+    body_sha256: bytes
+    verdict: Outcome | None = None
+    reason: str = ""
+    detail: str = ""
+    attempts: int = 1
+    event: Event[Any] | None = None
+    handling: Handling | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.source, self.id
+
+    def die(self, reason: str, detail: str) -> None:
+        self.verdict, self.reason, self.detail = Outcome.DEAD, reason, detail[:500]
+
+    def use_offset_as_id(self) -> None:
+        """Key the record by its place: its own id is unreadable or taken by another body."""
+        self.source, self.id = f"kafka:{self.topic}", f"{self.record.partition}:{self.record.offset}"
+
+
+class _Dead(Exception):
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+class _Envelope(msgspec.Struct):
+    specversion: str
+    id: str
+    source: str
+    type: str
+    tenant: str
+    subject: str | None = None
+    time: datetime | None = None
+    sequence: str | int | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    traceparent: str | None = None
+    data: msgspec.Raw = msgspec.Raw()
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_object_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def safe(text: str) -> str:
+    """*text* where it is a plain identifier, else its hash: foreign ids may hold personal data."""
+    if _SAFE.fullmatch(text) and "@" not in text:
+        return text
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def too_deep(raw: bytes, limit: int = MAX_DEPTH) -> bool:
+    """Whether brackets nest deeper than *limit* (a fast count settles nearly every case)."""
+    if raw.count(b"[") + raw.count(b"{") <= limit:
+        return False
+    depth = 0
+    quoted = escaped = False
+    for byte in raw:
+        if quoted:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                quoted = False
+        elif byte == 0x22:
+            quoted = True
+        elif byte in (0x5B, 0x7B):
+            depth += 1
+            if depth > limit:
+                return True
+        elif byte in (0x5D, 0x7D):
+            depth -= 1
+    return False
+
+
+class Decoder:
+    """Decodes the records of one topic for one service."""
+
+    def __init__(self, topic: str, handlers: Handlers) -> None:
+        self.topic = topic
+        self._catalogued = TOPIC[topic]
+        self._handlings = {t: h for t, h in handlers.events.items() if h.event.TOPIC == topic}
+        known = {event.TYPE for event in self._catalogued.events}
+        self._known_bases = {m.group(1) for t in known if (m := _VERSION.fullmatch(t))}
+        self._known = known
+
+    def decode(self, record: Record) -> Item:
+        """The record as an item: with an event to handle, or with its verdict."""
+        value: bytes | None = record.value
+        item = Item(
+            record,
+            self.topic,
+            UNATTRIBUTED,
+            "",
+            "",
+            "",
+            hashlib.sha256(value if value is not None else b"\0").digest(),
+        )
+        item.use_offset_as_id()
+        try:
+            self._decode(record, value, item)
+        except _Dead as dead:
+            item.die(dead.reason, dead.detail)
+        return item
+
+    def _decode(self, record: Record, value: bytes | None, item: Item) -> None:
+        headers = _headers(record)
+        _require_utf8(value)
+        if value is None:
+            if not self._catalogued.compacted:
+                raise _Dead(Reason.NULL_VALUE, "The value is null and the topic is not compacted.")
+            envelope = _from_headers(headers, b"null")
+        elif _is_structured(headers):
+            envelope = _structured(value)
+            _compare(envelope, headers)
+        else:
+            if too_deep(value):
+                raise _Dead(Reason.TOO_DEEP, f"The data nests deeper than {MAX_DEPTH} levels.")
+            envelope = _from_headers(headers, value)
+        self._identify(envelope, item)
+        if value is None:
+            item.body_sha256 = hashlib.sha256(f"{envelope.type}\0{envelope.sequence}".encode()).digest()
+        handling = self._handlings.get(envelope.type)
+        if handling is None:
+            self._unhandled(envelope, item)
+            return
+        item.handling = handling
+        item.event = self._event(envelope, handling.event, item, record, tombstone=value is None)
+
+    @staticmethod
+    def _identify(envelope: _Envelope, item: Item) -> None:
+        if not _KEY.fullmatch(envelope.tenant):
+            raise _Dead(Reason.WRONG_TYPE, "The tenant is not an identifier.")
+        if envelope.specversion != "1.0":
+            raise _Dead(Reason.WRONG_TYPE, "The specversion is not 1.0.")
+        for name in ("id", "source", "type"):
+            text = getattr(envelope, name)
+            if not text or len(text) > 1024:
+                raise _Dead(
+                    Reason.WRONG_TYPE, f"The attribute {name} is empty or longer than 1024 characters."
+                )
+        item.tenant, item.source, item.id = envelope.tenant, safe(envelope.source), safe(envelope.id)
+        item.type = safe(envelope.type)
+
+    def _unhandled(self, envelope: _Envelope, item: Item) -> None:
+        match = _VERSION.fullmatch(envelope.type)
+        if envelope.type not in self._known and match and match.group(1) in self._known_bases:
+            raise _Dead(Reason.UNKNOWN_VERSION, "This version of the event type is not known here.")
+        item.verdict = Outcome.UNKNOWN
+
+    def _event(
+        self, envelope: _Envelope, contract: type[EventData], item: Item, record: Record, *, tombstone: bool
+    ) -> Event[Any]:
+        raw = bytes(envelope.data)
+        if tombstone != (contract is PersonErased):
+            raise _Dead(Reason.NULL_VALUE, "Only an erasure has a null value, and it has no other.")
+        dropped: tuple[str, ...] = ()
+        try:
+            if tombstone:
+                data: EventData = PersonErased(person_id=envelope.subject or "")
+            else:
+                data = contract.model_validate_json(raw or b"null")
+                if self._catalogued.intake:
+                    dropped = tuple(
+                        name for name in _object_keys.decode(raw) if name not in contract.model_fields
+                    )
+        except ValidationError as error:
+            raise _Dead(Reason.INVALID_DATA, _describe(error, contract)) from None
+        except (ValueError, RecursionError):
+            raise _Dead(Reason.INVALID_DATA, "The data cannot be read as the type's contract.") from None
+        if envelope.subject is not None and envelope.subject != data.subject:
+            raise _Dead(Reason.SUBJECT_CONTRADICTS, "The subject is not the id that the data speaks of.")
+        correlation = envelope.correlationid or item.id
+        traceparent = envelope.traceparent
+        return Event(
+            id=item.id,
+            source=item.source,
+            type=contract.TYPE,
+            tenant=item.tenant,
+            subject=data.subject,
+            sequence=_sequence(envelope.sequence),
+            time=_time(envelope.time, record),
+            correlation_id=safe(correlation),
+            traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
+            data=data,
+            dropped_fields=dropped,
+        )
+
+
+def _headers(record: Record) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    try:
+        for name, value in record.headers:
+            text = bytes(value).decode()
+            if headers.setdefault(name.lower(), text) != text:
+                raise _Dead(Reason.HEADERS_CONTRADICT, "One header comes twice with two values.")
+    except (UnicodeDecodeError, TypeError):
+        raise _Dead(Reason.HEADERS_UNDECODABLE, "A header is null or not UTF-8.") from None
+    return headers
+
+
+def _require_utf8(value: bytes | None) -> None:
+    try:
+        (value or b"").decode()
+    except UnicodeDecodeError:
+        raise _Dead(Reason.NOT_UTF8, "The value is not UTF-8.") from None
+
+
+def _is_structured(headers: Mapping[str, str]) -> bool:
+    content_type = headers.get("content-type", "")
+    return content_type.startswith("application/cloudevents+json") or "ce_id" not in headers
+
+
+def _structured(value: bytes) -> _Envelope:
+    if too_deep(value):
+        raise _Dead(Reason.TOO_DEEP, f"The event nests deeper than {MAX_DEPTH} levels.")
+    try:
+        return _envelope.decode(value)
+    except msgspec.ValidationError as error:
+        raise _Dead(Reason.WRONG_TYPE, f"The envelope is not a CloudEvent: {error}.") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise _Dead(Reason.BAD_JSON, "The value is not JSON.") from None
+
+
+def _from_headers(headers: Mapping[str, str], data: bytes) -> _Envelope:
+    """A CloudEvent in binary mode: attributes in headers, data in the value."""
+    try:
+        return msgspec.convert(
+            {name[3:]: text for name, text in headers.items() if name.startswith("ce_")}
+            | {name: headers[name] for name in ("traceparent",) if name in headers}
+            | {"data": msgspec.Raw(data)},
+            _Envelope,
+        )
+    except msgspec.ValidationError as error:
+        raise _Dead(Reason.WRONG_TYPE, f"The headers are not a CloudEvent: {error}.") from None
+
+
+def _compare(envelope: _Envelope, headers: Mapping[str, str]) -> None:
+    for name in _COMPARED:
+        beside = headers.get(f"ce_{name}")
+        if beside is not None and beside != str(getattr(envelope, name)):
+            raise _Dead(Reason.HEADERS_CONTRADICT, f"The header ce_{name} contradicts the event.")
+
+
+def _sequence(value: str | int | None) -> int:
+    text = str(value) if value is not None else ""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise _Dead(Reason.WRONG_TYPE, "The sequence is missing or not a whole number.")
+    return int(text)
+
+
+def _time(value: datetime | None, record: Record) -> datetime:
+    if value is None or value.tzinfo is None:
+        return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    return value
+
+
+def _describe(error: ValidationError, contract: type[EventData]) -> str:
+    """Which fields are wrong and how, without what was sent (dictionary keys are somebody's words)."""
+    problems = []
+    for entry in error.errors(include_url=False, include_context=False, include_input=False)[:10]:
+        field = str(entry["loc"][0]) if entry["loc"] else "data"
+        problems.append(f"{field if field in contract.model_fields else 'data'}: {entry['type']}")
+    return "; ".join(problems)

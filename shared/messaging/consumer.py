@@ -1,0 +1,141 @@
+"""Consumers: FastStream brings the batches, the processor brings them to their outcomes, and only then
+are exactly their offsets committed."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from shared.messaging.kafka import group_name, topic_name
+from shared.messaging.metrics import Metrics
+from shared.messaging.processor import BatchProcessor
+from shared.runtime.failpoints import failpoint
+from shared.runtime.settings import Settings
+
+log = structlog.get_logger()
+
+_HOUR_MS = 60 * 60 * 1000
+
+
+class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Partitions are given up only when the batch in flight has been committed."""
+
+    def __init__(self, busy: asyncio.Lock) -> None:
+        self._busy = busy
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        try:
+            async with asyncio.timeout(30), self._busy:
+                return
+        except TimeoutError:
+            log.warning("rebalance did not wait for the batch in flight any longer")
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        return
+
+
+class TopicConsumer:
+    """One topic of one service: one subscriber, one group, one batch in flight."""
+
+    def __init__(
+        self, settings: Settings, broker: KafkaBroker, processor: BatchProcessor, metrics: Metrics
+    ) -> None:
+        self.processor = processor
+        self.metrics = metrics
+        self.topic = processor.topic
+        self._busy = asyncio.Lock()
+        self._draining = False
+        self._done: dict[TopicPartition, int] = {}
+        self.last_progress = time.monotonic()
+        self._subscriber = broker.subscriber(
+            topic_name(settings, self.topic),
+            batch=True,
+            group_id=group_name(settings, processor.service, self.topic),
+            group_instance_id=f"{settings.replica}.{processor.service}.{self.topic}",
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            max_records=settings.batch_max_records,
+            batch_timeout_ms=settings.batch_timeout_ms,
+            max_poll_interval_ms=_HOUR_MS,
+            max_partition_fetch_bytes=1024 * 1024,
+            listener=_WaitForBatch(self._busy),
+            parser=_parse,
+            decoder=_decode,
+            no_reply=True,
+        )
+        self._subscriber(self._consume)
+
+    async def _consume(self, records: Sequence[ConsumerRecord]) -> None:
+        async with self._busy:
+            if self._draining:
+                return  # uncommitted: whoever has the partition next gets them again
+            failpoint("received_before_transaction")
+            await self.processor.process(records)
+            failpoint("committed_before_offset_commit")
+            await self._commit(records)
+            self.last_progress = time.monotonic()
+
+    async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
+        offsets: dict[TopicPartition, int] = {}
+        for record in records:
+            offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._done |= offsets
+        consumer = self._subscriber.consumer
+        try:
+            if consumer is not None:
+                await consumer.commit(offsets)
+        except KafkaError as error:
+            # The effects are in the database; redelivery will meet the inbox. Trying again could overtake
+            # the partition's next owner.
+            self.metrics.commit_failed(self.topic)
+            log.warning("offset commit failed", topic=self.topic, error=type(error).__name__)
+
+    async def drain(self) -> None:
+        """Let the batch in flight finish and take no other."""
+        self._draining = True
+        async with self._busy:
+            return
+
+    @property
+    def alive(self) -> bool:
+        """Whether the consume task runs (a broker ping would stay true without it)."""
+        return bool(self._subscriber.tasks) and not any(task.done() for task in self._subscriber.tasks)
+
+    async def behind(self) -> int:
+        """Records of the assigned partitions that are known of and not processed (0 before the first fetch)."""
+        consumer = self._subscriber.consumer
+        if consumer is None:
+            return 0
+        total = 0
+        for partition in consumer.assignment():
+            high = consumer.highwater(partition)
+            done = self._done.get(partition)
+            if high is not None:
+                total += max(0, high - (done if done is not None else await consumer.position(partition)))
+        return total
+
+    async def state(self) -> dict[str, Any]:
+        """For the health answer and the status page."""
+        return {
+            "topic": self.topic,
+            "alive": self.alive,
+            "waiting_for": self.processor.waiting_for,
+            "circuit_open": self.processor.circuit.open,
+            "behind": await self.behind(),
+        }
+
+
+async def _parse(message: Any) -> KafkaMessage:
+    """The raw records, untouched: decoding them here would let one bad header lose the whole batch."""
+    records = message if isinstance(message, tuple) else (message,)
+    return KafkaMessage(body=b"", raw_message=records, consumer=None)  # type: ignore[arg-type]
+
+
+async def _decode(message: KafkaMessage) -> Any:
+    return message.raw_message

@@ -1,0 +1,32 @@
+"""An event as a handler sees it: envelope attributes and validated data."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from shared.contracts.base import EventData
+from shared.persistence.uow import Cause
+
+D = TypeVar("D", bound=EventData)
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[D]):
+    """One received event. ``sequence`` is the aggregate's version; ``subject`` the aggregate's id."""
+
+    id: str
+    source: str
+    type: str
+    tenant: str
+    subject: str
+    sequence: int
+    time: datetime
+    correlation_id: str
+    traceparent: str | None
+    data: D
+    dropped_fields: tuple[str, ...] = ()
+    """Names of top-level data fields that the contract does not have (they were not kept)."""
+
+    def cause(self) -> Cause:
+        """What is done because of this event carries its correlation and names it as the cause."""
+        return Cause(self.correlation_id, self.id, self.traceparent)

@@ -1,0 +1,185 @@
+"""The one place where Kafka clients are made and Kafka defaults are set.
+
+The defaults of client and framework are at-most-once or lose data in one way or another (see the trap
+tests); nobody else in the house constructs a broker, a subscriber or a producer.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.helpers import create_ssl_context
+from faststream.kafka import KafkaBroker
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+from shared.contracts import Topic
+from shared.contracts.topics import MIB
+from shared.runtime.settings import KafkaSettings
+
+MAX_RECORD: Final = 10 * MIB
+"""Above every topic's own limit, so that the topic decides and not the client."""
+
+
+def ssl_context(settings: KafkaSettings) -> ssl.SSLContext | None:
+    if settings.kafka_security_protocol not in ("SSL", "SASL_SSL"):
+        return None
+    context: ssl.SSLContext = create_ssl_context(
+        cafile=_path(settings.kafka_ca_file),
+        certfile=_path(settings.kafka_cert_file),
+        keyfile=_path(settings.kafka_key_file),
+    )
+    return context
+
+
+def _path(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _password(settings: KafkaSettings) -> str | None:
+    return settings.kafka_sasl_password.get_secret_value() if settings.kafka_sasl_password else None
+
+
+def connection(settings: KafkaSettings) -> dict[str, Any]:
+    """Where and how to connect: arguments of every aiokafka client."""
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "security_protocol": settings.kafka_security_protocol,
+        "ssl_context": ssl_context(settings),
+    }
+    if settings.kafka_security_protocol.startswith("SASL"):
+        arguments |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": _password(settings),
+        }
+    return arguments
+
+
+def make_producer(settings: KafkaSettings, client_id: str) -> AIOKafkaProducer:
+    """An idempotent producer that waits for all replicas and sends at once."""
+    return AIOKafkaProducer(
+        **connection(settings),
+        client_id=client_id,
+        acks="all",
+        enable_idempotence=True,
+        compression_type="lz4",
+        linger_ms=0,
+        max_batch_size=128 * 1024,
+        max_request_size=MAX_RECORD,
+        request_timeout_ms=10_000,
+    )
+
+
+def make_reader(settings: KafkaSettings, *topics: str, client_id: str) -> AIOKafkaConsumer:
+    """A consumer outside any group, for looking at topics; it commits nothing."""
+    return AIOKafkaConsumer(
+        *topics,
+        **connection(settings),
+        client_id=client_id,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=MAX_RECORD,
+    )
+
+
+def make_admin(settings: KafkaSettings, client_id: str = "mentoring-admin") -> AIOKafkaAdminClient:
+    return AIOKafkaAdminClient(**connection(settings), client_id=client_id)
+
+
+def topic_name(settings: KafkaSettings, topic: Topic | str) -> str:
+    """The name on the cluster of a topic of the catalogue."""
+    return settings.kafka_topic_prefix + (topic if isinstance(topic, str) else topic.name)
+
+
+def group_name(settings: KafkaSettings, service: str, topic: str) -> str:
+    """One group per service and topic: a slow topic never holds up another."""
+    return f"{settings.kafka_group_prefix}{service}.{topic}"
+
+
+def _security(settings: KafkaSettings) -> BaseSecurity | None:
+    if settings.kafka_security_protocol == "PLAINTEXT":
+        return None
+    context = ssl_context(settings)
+    if settings.kafka_security_protocol == "SSL":
+        return BaseSecurity(ssl_context=context)
+    kinds: dict[str, Any] = {
+        "PLAIN": SASLPlaintext,
+        "SCRAM-SHA-256": SASLScram256,
+        "SCRAM-SHA-512": SASLScram512,
+    }
+    security: BaseSecurity = kinds[settings.kafka_sasl_mechanism](
+        username=settings.kafka_sasl_username or "",
+        password=_password(settings) or "",
+        ssl_context=context,
+        use_ssl=context is not None,
+    )
+    return security
+
+
+def make_broker(settings: KafkaSettings, client_id: str) -> KafkaBroker:
+    """The FastStream broker of a service process."""
+    return KafkaBroker(
+        settings.kafka_bootstrap_servers.split(","),
+        client_id=client_id,
+        security=_security(settings),
+        acks="all",
+        enable_idempotence=True,
+        allow_auto_create_topics=False,
+        graceful_timeout=30.0,
+        apply_types=False,
+        logger=None,
+    )
+
+
+async def reachable(settings: KafkaSettings, timeout_seconds: float = 3.0) -> bool:
+    """Whether some broker answers a metadata request."""
+    admin = make_admin(settings)
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await admin.start()
+            await admin.list_topics()
+        return True
+    except Exception:  # noqa: BLE001 - whatever it is, the answer is no
+        return False
+    finally:
+        await admin.close()
+
+
+async def lag(settings: KafkaSettings, groups: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Records that each (group, topic on the cluster) has not committed yet."""
+    if not groups:
+        return {}
+    admin = make_admin(settings)
+    reader = make_reader(settings, client_id="mentoring-lag")
+    await admin.start()
+    try:
+        await reader.start()
+        behind: dict[tuple[str, str], int] = {}
+        known = set(await reader.topics())
+        for group, topic in groups:
+            if topic not in known:
+                continue
+            committed = await admin.list_consumer_group_offsets(group)
+            partitions = await _partitions(reader, topic)
+            ends = await reader.end_offsets(partitions)
+            starts = await reader.beginning_offsets(partitions)
+            behind[group, topic] = sum(
+                ends[tp]
+                - (committed[tp].offset if tp in committed and committed[tp].offset >= 0 else starts[tp])
+                for tp in partitions
+            )
+        return behind
+    finally:
+        await reader.stop()
+        await admin.close()
+
+
+async def _partitions(reader: AIOKafkaConsumer, topic: str) -> list[Any]:
+    from aiokafka import TopicPartition
+
+    numbers = reader.partitions_for_topic(topic) or set()
+    return [TopicPartition(topic, number) for number in sorted(numbers)]

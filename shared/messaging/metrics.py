@@ -1,0 +1,131 @@
+"""The numbers that a service publishes about its messaging, in one place (Prometheus names)."""
+
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """Counters, gauges and histograms of one service process."""
+
+    def __init__(self, service: str) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self.service = service
+        r = self.registry
+        self._outcomes = Counter(
+            "mentoring_records",
+            "Records that reached an outcome",
+            ["service", "topic", "outcome"],
+            registry=r,
+        )
+        self._dead = Counter(
+            "mentoring_dead_letters", "Dead letters written", ["service", "topic", "reason"], registry=r
+        )
+        self._retries = Counter(
+            "mentoring_batch_retries", "Batches tried again", ["service", "topic"], registry=r
+        )
+        self._commit_failures = Counter(
+            "mentoring_offset_commit_failures",
+            "Offset commits that failed after the database commit",
+            ["service", "topic"],
+            registry=r,
+        )
+        self._batch_seconds = Histogram(
+            "mentoring_batch_seconds",
+            "Time to process one batch",
+            ["service", "topic"],
+            buckets=_SECONDS,
+            registry=r,
+        )
+        self._batch_size = Histogram(
+            "mentoring_batch_records",
+            "Records in one batch",
+            ["service", "topic"],
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+            registry=r,
+        )
+        self._latency = Histogram(
+            "mentoring_event_age_seconds",
+            "Age of an event when its effect was committed (real clock)",
+            ["service", "topic"],
+            buckets=_SECONDS,
+            registry=r,
+        )
+        self._circuit = Gauge(
+            "mentoring_circuit_open", "1 while the circuit is open", ["service", "topic"], registry=r
+        )
+        self._relayed = Counter("mentoring_outbox_sent", "Outbox rows sent", ["service"], registry=r)
+        self._relay_failures = Counter(
+            "mentoring_outbox_send_failures", "Outbox sends that failed", ["service"], registry=r
+        )
+        self._timers = Counter("mentoring_timers_fired", "Timers fired", ["service", "kind"], registry=r)
+        self._timer_failures = Counter(
+            "mentoring_timer_failures", "Timers whose handler failed", ["service", "kind"], registry=r
+        )
+        self._lateness = Histogram(
+            "mentoring_timer_lateness_seconds",
+            "Business time between due and fired",
+            ["service", "kind"],
+            buckets=_SECONDS,
+            registry=r,
+        )
+        self.gauges = {
+            name: Gauge(f"mentoring_{name}", about, ["service"], registry=r)
+            for name, about in (
+                ("outbox_pending", "Outbox rows not sent yet"),
+                ("outbox_oldest_seconds", "Age of the oldest unsent outbox row"),
+                ("timers_due", "Timers due and not fired"),
+                ("dead_letters_open", "Dead letters that nobody has settled"),
+            )
+        }
+        self._requests = Histogram(
+            "mentoring_http_seconds",
+            "Time to answer a request",
+            ["service", "method", "route", "status"],
+            buckets=_SECONDS,
+            registry=r,
+        )
+
+    def batch(self, topic: str, records: int, seconds: float) -> None:
+        self._batch_seconds.labels(self.service, topic).observe(seconds)
+        self._batch_size.labels(self.service, topic).observe(records)
+
+    def outcome(self, topic: str, outcome: str) -> None:
+        self._outcomes.labels(self.service, topic, outcome).inc()
+
+    def duplicates(self, topic: str, count: int) -> None:
+        self._outcomes.labels(self.service, topic, "duplicate").inc(count)
+
+    def dead(self, topic: str, reason: str) -> None:
+        self._dead.labels(self.service, topic, reason).inc()
+
+    def retry(self, topic: str) -> None:
+        self._retries.labels(self.service, topic).inc()
+
+    def circuit(self, topic: str, *, opened: bool) -> None:
+        self._circuit.labels(self.service, topic).set(opened)
+
+    def commit_failed(self, topic: str) -> None:
+        self._commit_failures.labels(self.service, topic).inc()
+
+    def latency(self, topic: str, produced_ms: int) -> None:
+        """*produced_ms*: the record's Kafka timestamp, milliseconds of the real clock."""
+        self._latency.labels(self.service, topic).observe(max(0.0, time.time() - produced_ms / 1000))
+
+    def relayed(self, count: int) -> None:
+        self._relayed.labels(self.service).inc(count)
+
+    def relay_failed(self) -> None:
+        self._relay_failures.labels(self.service).inc()
+
+    def timer_fired(self, kind: str, late_seconds: float) -> None:
+        self._timers.labels(self.service, kind).inc()
+        self._lateness.labels(self.service, kind).observe(max(0.0, late_seconds))
+
+    def timer_failed(self, kind: str) -> None:
+        self._timer_failures.labels(self.service, kind).inc()
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(self.service, method, route, str(status)).observe(seconds)

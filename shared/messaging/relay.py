@@ -1,0 +1,173 @@
+"""The relay: moves outbox rows to Kafka, in order per key, at least once.
+
+One relay per service is active at a time, under a transaction-level advisory lock that it holds for
+one batch (a few seconds at most). Rows are deleted only after all replicas have them. A send that hangs
+makes the relay throw its producer away *before* it gives up the lock, so that a revived connection
+cannot send old rows after a successor has sent newer ones.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared.messaging.kafka import make_producer, topic_name
+from shared.messaging.metrics import Metrics
+from shared.persistence.database import Database, is_unavailable
+from shared.runtime.failpoints import failpoint
+from shared.runtime.settings import Settings
+
+log = structlog.get_logger()
+
+SEND_SECONDS: Final = 5.0
+_STOP_SECONDS: Final = 1.0
+_IDLE_SECONDS: Final = 0.5
+_LOCK: Final = 0x4F555442
+
+_READ = sa.text("SELECT id, topic, key, event_id, payload, headers FROM outbox ORDER BY id LIMIT :limit")
+_DELETE = sa.text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
+
+
+class Relay:
+    """The relay task of one service process."""
+
+    def __init__(self, settings: Settings, database: Database, metrics: Metrics) -> None:
+        self._settings, self._database, self._metrics = settings, database, metrics
+        self._producer: AIOKafkaProducer | None = None
+        self._stopping = asyncio.Event()
+        self.waiting_for: str | None = None
+        self.idle = False
+        """Whether the last look at the outbox found nothing to send."""
+
+    async def run(self) -> None:
+        """Relay until :meth:`stop`. Failures are retried with backoff and said once."""
+        failures = 0
+        try:
+            while not self._stopping.is_set():
+                self._database.outbox_written.clear()
+                try:
+                    moved = await self.move_batch()
+                except Exception as error:  # noqa: BLE001 - the relay outlives every outage
+                    failures += 1
+                    self._note(error)
+                    await self._pause(min(5.0, 0.05 * 2**failures))
+                    continue
+                failures = 0
+                self.idle = moved == 0
+                if self.waiting_for is not None:
+                    log.info("relaying again")
+                    self.waiting_for = None
+                if moved == 0:
+                    await self._wait_for_rows()
+        finally:
+            await self.discard_producer()
+
+    def stop(self) -> None:
+        """Finish the batch in hand and end."""
+        self._stopping.set()
+        self._database.outbox_written.set()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _wait_for_rows(self) -> None:
+        # The signal tells of this process's own commits; the timeout is for rows that another left behind.
+        try:
+            await asyncio.wait_for(self._database.outbox_written.wait(), _IDLE_SECONDS)
+        except TimeoutError:
+            return
+
+    def _note(self, error: Exception) -> None:
+        self._metrics.relay_failed()
+        waiting_for = (
+            "PostgreSQL"
+            if is_unavailable(error) and not isinstance(error, KafkaError | TimeoutError)
+            else "Kafka"
+        )
+        if self.waiting_for is None:
+            log.warning("relay is waiting", waiting_for=waiting_for, error=type(error).__name__)
+        self.waiting_for = waiting_for
+
+    async def move_batch(self) -> int:
+        """Send and delete one batch; returns how many rows were sent (0 also when another relay is active)."""
+        async with self._database.plumbing.connect() as connection:
+            active = await connection.scalar(
+                sa.text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}
+            )
+            if not active:
+                return 0
+            result = await connection.execute(_READ, {"limit": self._settings.relay_batch})
+            rows = result.fetchall()
+            if not rows:
+                return 0
+            failpoint("outbox_read_before_produce")
+            try:
+                sent = await self._send(rows)
+            except BaseException:
+                # Also on cancellation: the lock must not be free while this producer may still send.
+                await self.discard_producer()
+                raise
+            failpoint("produced_before_outbox_delete")
+            if sent:
+                await connection.execute(_DELETE, {"ids": sent})
+                await connection.commit()
+                self._metrics.relayed(len(sent))
+        if len(sent) < len(rows):
+            raise KafkaError(f"{len(rows) - len(sent)} of {len(rows)} outbox rows were not accepted")
+        return len(sent)
+
+    async def _send(self, rows: Sequence[Any]) -> list[int]:
+        """Ids of the rows that all replicas have, none after the first failure of its topic and key."""
+        async with asyncio.timeout(SEND_SECONDS):
+            producer = await self._started_producer()
+            futures = []
+            for row in rows:
+                futures.append(
+                    await producer.send(
+                        topic_name(self._settings, row.topic),
+                        row.payload,
+                        row.key.encode(),
+                        headers=[(name, value.encode()) for name, value in row.headers.items()],
+                    )
+                )
+            results = await asyncio.gather(*futures, return_exceptions=True)
+        sent: list[int] = []
+        held: set[tuple[str, str]] = set()
+        for row, outcome in zip(rows, results, strict=True):
+            if isinstance(outcome, BaseException):
+                held.add((row.topic, row.key))
+                log.warning(
+                    "outbox row refused", topic=row.topic, event_id=row.event_id, error=type(outcome).__name__
+                )
+            elif (row.topic, row.key) not in held:
+                sent.append(row.id)
+        if held:
+            await self.discard_producer()
+        return sent
+
+    async def _started_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = make_producer(
+                self._settings, f"{self._database.service}-relay-{self._settings.replica}"
+            )
+            self._producer = producer
+            await producer.start()
+        return self._producer
+
+    async def discard_producer(self) -> None:
+        """Let go of the producer within a second, whatever it is waiting for."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            await asyncio.wait_for(producer.stop(), _STOP_SECONDS)
+        except (TimeoutError, KafkaError) as error:
+            log.warning("producer thrown away", error=type(error).__name__)
+            await producer.client.close()

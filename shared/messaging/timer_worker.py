@@ -1,0 +1,165 @@
+"""Fires timers that are due by business time: each in a transaction that holds its claim and its effect."""
+
+import asyncio
+from typing import Any, Final
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from shared.messaging.handlers import Handlers, TimerHandling
+from shared.messaging.metrics import Metrics
+from shared.messaging.processor import log_said
+from shared.messaging.tracing import Tracing
+from shared.persistence.database import Database, is_transient, is_unavailable
+from shared.persistence.timers import Timer
+from shared.persistence.uow import Cause, Uow
+from shared.runtime.failpoints import failpoint
+
+log = structlog.get_logger()
+
+_POLL_SECONDS: Final = 0.2
+
+_DUE = sa.text(
+    "SELECT DISTINCT tenant, kind FROM timer WHERE due_at <= app_now()"
+    " AND (retry_at IS NULL OR retry_at <= clock_timestamp()) LIMIT 100"
+)
+# Claiming takes the row away; its firing or, when that fails, its postponement is in the same transaction.
+_CLAIM = sa.text(
+    "DELETE FROM timer t USING ("
+    " SELECT kind, key FROM timer WHERE tenant = :tenant AND kind = :kind AND due_at <= app_now()"
+    " AND (retry_at IS NULL OR retry_at <= clock_timestamp())"
+    " ORDER BY due_at, key LIMIT :limit FOR UPDATE SKIP LOCKED) c"
+    " WHERE t.tenant = :tenant AND t.kind = c.kind AND t.key = c.key"
+    " RETURNING t.key, t.due_at, t.correlation_id, t.causation_id, t.traceparent, t.attempts"
+)
+_POSTPONE = sa.text(
+    "INSERT INTO timer (tenant, kind, key, due_at, correlation_id, causation_id, traceparent, attempts, retry_at)"
+    " VALUES (:tenant, :kind, :key, :due_at, :correlation_id, :causation_id, :traceparent, :attempts + 1,"
+    " clock_timestamp() + least(300, power(2, least(:attempts, 10))) * interval '1 second')"
+    " ON CONFLICT (tenant, kind, key) DO NOTHING"
+)
+
+
+class TimerWorker:
+    """The timer task of one service process; several processes share the work by ``SKIP LOCKED``."""
+
+    def __init__(self, database: Database, handlers: Handlers, metrics: Metrics, tracing: Tracing) -> None:
+        self._database, self._handlers, self._metrics, self._tracing = database, handlers, metrics, tracing
+        self._stopping = asyncio.Event()
+        self.waiting_for: str | None = None
+
+    async def run(self) -> None:
+        """Fire timers until :meth:`stop`."""
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                fired = await self.fire_due()
+            except Exception as error:  # noqa: BLE001 - the worker outlives every outage
+                failures += 1
+                if self.waiting_for is None:
+                    log.warning("timers are waiting", error=type(error).__name__)
+                self.waiting_for = "PostgreSQL" if is_unavailable(error) else type(error).__name__
+                await self._pause(min(5.0, 0.1 * 2**failures))
+                continue
+            failures = 0
+            self.waiting_for = None
+            if not fired:
+                await self._pause(_POLL_SECONDS)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def fire_due(self) -> int:
+        """Fire one round of what is due; returns how many fired."""
+        async with self._database.plumbing_transaction() as connection:
+            groups = (await connection.execute(_DUE)).fetchall()
+        fired = 0
+        for tenant, kind in groups:
+            handling = self._handlers.timers.get(kind)
+            if handling is None:
+                log.error("a timer of an unknown kind is due", kind=kind)
+                continue
+            fired += await self._fire(tenant, handling)
+        return fired
+
+    async def _fire(self, tenant: str, handling: TimerHandling) -> int:
+        try:
+            return await self._fire_batch(tenant, handling, handling.batch)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            # Something in the batch is refused as a whole: one by one shows which.
+            fired = 0
+            for _ in range(handling.batch):
+                done = await self._fire_single(tenant, handling)
+                if done is None:
+                    return fired
+                fired += done
+            return fired
+
+    async def _fire_single(self, tenant: str, handling: TimerHandling) -> int | None:
+        """Fire one timer (1), postpone it (0), or find none (None)."""
+        try:
+            return await self._fire_batch(tenant, handling, 1) or None
+        except Exception as error:
+            if is_transient(error):
+                raise
+            async with self._database.transaction(tenant) as uow:
+                for row in await uow.rows(_CLAIM, kind=handling.kind, limit=1):
+                    await _postpone(uow, handling.kind, row)
+            self._failed(handling.kind, error)
+            return 0
+
+    async def _fire_batch(self, tenant: str, handling: TimerHandling, limit: int) -> int:
+        kind = handling.kind
+        lateness: list[float] = []
+        async with self._database.transaction(tenant) as uow:
+            rows = await uow.rows(_CLAIM, kind=kind, limit=limit)
+            failpoint("timer_claimed_before_firing")
+            for row in sorted(rows, key=lambda row: (row.due_at, row.key)):
+                mark = uow.mark()
+                cause = Cause(row.correlation_id, row.causation_id, row.traceparent)
+                with self._tracing.working(f"timer {kind}", cause) as here:
+                    uow.cause = here
+                    try:
+                        await handling.handle(Timer(kind, row.key, row.due_at), uow)
+                    except (DBAPIError, OSError, asyncio.TimeoutError):
+                        raise
+                    except Exception as error:  # noqa: BLE001 - one bad timer must not hold up the others
+                        uow.undo(mark)
+                        await _postpone(uow, kind, row)
+                        self._failed(kind, error)
+                        continue
+                lateness.append((uow.now - row.due_at).total_seconds())
+        for late in lateness:
+            self._metrics.timer_fired(kind, late)
+        log_said(uow)
+        return len(rows)
+
+    def _failed(self, kind: str, error: BaseException) -> None:
+        self._metrics.timer_failed(kind)
+        log.error("timer failed", kind=kind, error=type(error).__name__)
+
+
+async def _postpone(uow: Uow, kind: str, row: Any) -> None:
+    """Put a claimed timer back, to be tried again after a growing delay."""
+    await uow.connection.execute(
+        _POSTPONE,
+        {
+            "tenant": uow.tenant,
+            "kind": kind,
+            "key": row.key,
+            "due_at": row.due_at,
+            "correlation_id": row.correlation_id,
+            "causation_id": row.causation_id,
+            "traceparent": row.traceparent,
+            "attempts": row.attempts,
+        },
+    )

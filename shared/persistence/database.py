@@ -1,0 +1,130 @@
+"""Connections of one service: the ``app`` role for work, the ``plumbing`` role for moving things."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.persistence.kinds import Kind
+from shared.persistence.uow import Uow
+from shared.runtime.settings import Settings
+
+_BEGIN = sa.text("SELECT set_config('app.tenant', :tenant, true), app_now()")
+
+_UNAVAILABLE: Final = ("08", "57P01", "57P02", "57P03", "53300")
+"""SQLSTATEs (or classes) that say that the server is away, going or full."""
+
+_RETRY: Final = ("40001", "40P01", "55P03", "23505", "57014")
+"""Serialisation failure, deadlock, lock timeout, statement timeout; and unique violation, which here
+means that another transaction made the same row first, so that the second try finds it."""
+
+
+def engine_url(service: str, settings: Settings, user: str, password: SecretStr | None) -> sa.URL:
+    return sa.URL.create(
+        "postgresql+asyncpg",
+        username=user,
+        password=password.get_secret_value() if password else None,
+        host=settings.database_host,
+        port=settings.database_port,
+        database=settings.database_name or f"mentoring_{service}",
+    )
+
+
+def ssl_argument(settings: Settings) -> str | bool:
+    return False if settings.database_sslmode == "disable" else settings.database_sslmode
+
+
+def _sqlstate(error: BaseException) -> str:
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or "")
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """PostgreSQL cannot be reached, is starting or stopping: nothing is wrong with the work itself."""
+    if isinstance(error, OSError | PoolTimeout | asyncio.TimeoutError):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    state = _sqlstate(error)
+    if state:
+        return state.startswith(_UNAVAILABLE)
+    return isinstance(error, DBAPIError) and "connection" in str(error.orig).lower()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Trying the same transaction again may well succeed."""
+    return is_unavailable(error) or _sqlstate(error) in _RETRY
+
+
+class Database:
+    """The two engines of a service, and units of work on them."""
+
+    def __init__(self, service: str, settings: Settings, kinds: Iterable[Kind[Any]]) -> None:
+        self.service = service
+        self.kinds: dict[type[Any], Kind[Any]] = {kind.row: kind for kind in kinds}
+        self.outbox_written = asyncio.Event()
+        """Set after a commit that wrote outbox rows; the relay waits on it."""
+        self.timers_written = asyncio.Event()
+        self.app = self._engine(
+            settings,
+            settings.database_app_user or f"mentoring_{service}_app",
+            settings.database_app_password,
+            settings.database_pool,
+        )
+        self.plumbing = self._engine(
+            settings,
+            settings.database_plumbing_user or f"mentoring_{service}_plumbing",
+            settings.database_plumbing_password,
+            4,
+        )
+
+    def _engine(self, settings: Settings, user: str, password: SecretStr | None, size: int) -> AsyncEngine:
+        return create_async_engine(
+            engine_url(self.service, settings, user, password),
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=False,
+            connect_args={"timeout": 5, "command_timeout": 60, "ssl": ssl_argument(settings)},
+        )
+
+    @asynccontextmanager
+    async def transaction(self, tenant: str, *, read_only: bool = False) -> AsyncIterator[Uow]:
+        """One transaction of *tenant*: flushed and committed at the end, rolled back on any error."""
+        async with self.app.connect() as connection:
+            if read_only:
+                await connection.execute(sa.text("SET TRANSACTION READ ONLY"))
+            _, now = (await connection.execute(_BEGIN, {"tenant": tenant})).one()
+            uow = Uow(
+                connection,
+                service=self.service,
+                tenant=tenant,
+                now=now,
+                kinds=self.kinds,
+                read_only=read_only,
+            )
+            yield uow
+            if not read_only:
+                await uow.flush()
+            await connection.commit()
+        if uow.wrote_outbox:
+            self.outbox_written.set()
+        if uow.wrote_timers:
+            self.timers_written.set()
+
+    @asynccontextmanager
+    async def plumbing_transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction of the plumbing role, across tenants."""
+        async with self.plumbing.connect() as connection:
+            yield connection
+            await connection.commit()
+
+    async def close(self) -> None:
+        await self.app.dispose()
+        await self.plumbing.dispose()

@@ -1,0 +1,184 @@
+"""A *kind* ties one table to one frozen dataclass, so that the unit of work can load, lock and write
+rows of it in sets.
+
+A table has a ``tenant`` column first in its primary key; the dataclass does not: the unit of work
+knows the tenant. Field names are column names. Values in JSONB columns are lists and dicts of plain
+values and are treated as immutable.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+R = TypeVar("R")
+Key = tuple[Any, ...]
+
+_ARRAY_CASTS: dict[type[Any], str] = {
+    sa.Text: "text[]",
+    sa.Integer: "int[]",
+    sa.BigInteger: "bigint[]",
+    sa.Boolean: "boolean[]",
+    sa.Date: "date[]",
+    sa.DateTime: "timestamptz[]",
+    sa.Float: "float8[]",
+    sa.LargeBinary: "bytea[]",
+    pg.JSONB: "text[]",
+}
+
+
+def _enum_of(hint: Any) -> type[StrEnum] | None:
+    candidates = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    for candidate in candidates:
+        if isinstance(candidate, type) and issubclass(candidate, StrEnum):
+            return candidate
+    return None
+
+
+def _plain(value: Any) -> Any:
+    return value
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+class Kind(Generic[R]):
+    """One table and its row class. ``order`` fixes in which order kinds are locked."""
+
+    def __init__(self, table: sa.Table, row: type[R], *, order: int) -> None:
+        self.table = table
+        self.row = row
+        self.order = order
+        self.name = table.name
+        hints = typing.get_type_hints(row)
+        self.fields = tuple(field.name for field in dataclasses.fields(row))  # type: ignore[arg-type]
+        columns = {column.name for column in table.columns}
+        if columns != {*self.fields, "tenant"}:
+            raise TypeError(
+                f"{row.__name__} and table {table.name} differ: {columns ^ {*self.fields, 'tenant'}}"
+            )
+        self.key_fields = tuple(c.name for c in table.primary_key.columns if c.name != "tenant")
+        self._enums = {name: enum for name in self.fields if (enum := _enum_of(hints[name])) is not None}
+        self._converters: list[tuple[int, type[StrEnum]]] = [
+            (self.fields.index(name), enum) for name, enum in self._enums.items()
+        ]
+        self._key_positions = tuple(self.fields.index(name) for name in self.key_fields)
+        self.columns = [table.c[name] for name in self.fields]
+        self._encoders = [self._encoder(name) for name in self.fields]
+        self.insert_sql = self._insert_sql()
+        self.update_sql = self._update_sql()
+        self.delete_sql = self._delete_sql()
+
+    def _encoder(self, name: str) -> Callable[[Any], Any]:
+        return _json if isinstance(self.table.c[name].type, pg.JSONB) else _plain
+
+    def _cast(self, name: str) -> str:
+        column_type = self.table.c[name].type
+        for known, cast in _ARRAY_CASTS.items():
+            if isinstance(column_type, known):
+                return cast
+        raise TypeError(f"{self.name}.{name}: column type {column_type!r} is not supported")
+
+    def _unnest(self, names: Sequence[str]) -> str:
+        arrays = ", ".join(f"CAST(:{name} AS {self._cast(name)})" for name in names)
+        return f"unnest({arrays}) AS u({', '.join(names)})"
+
+    def _value(self, name: str) -> str:
+        return f"u.{name}::jsonb" if isinstance(self.table.c[name].type, pg.JSONB) else f"u.{name}"
+
+    def _insert_sql(self) -> sa.TextClause:
+        names = ", ".join(self.fields)
+        values = ", ".join(self._value(name) for name in self.fields)
+        return sa.text(
+            f"INSERT INTO {self.name} (tenant, {names}) SELECT :tenant, {values} FROM {self._unnest(self.fields)}"
+        )
+
+    def _update_sql(self) -> sa.TextClause | None:
+        changed = [name for name in self.fields if name not in self.key_fields]
+        if not changed:
+            return None
+        sets = ", ".join(f"{name} = {self._value(name)}" for name in changed)
+        return sa.text(
+            f"UPDATE {self.name} t SET {sets} FROM {self._unnest(self.fields)} WHERE t.tenant = :tenant AND "
+            + " AND ".join(f"t.{name} = u.{name}" for name in self.key_fields)
+        )
+
+    def _delete_sql(self) -> sa.TextClause:
+        return sa.text(
+            f"DELETE FROM {self.name} t USING {self._unnest(self.key_fields)} WHERE t.tenant = :tenant AND "
+            + " AND ".join(f"t.{name} = u.{name}" for name in self.key_fields)
+        )
+
+    def arrays(self, rows: Sequence[R]) -> dict[str, list[Any]]:
+        """Rows turned by ninety degrees: one list per column, ready for ``unnest``."""
+        return {
+            name: [encode(getattr(row, name)) for row in rows]
+            for name, encode in zip(self.fields, self._encoders, strict=True)
+        }
+
+    def key_arrays(self, keys: Iterable[Key]) -> dict[str, list[Any]]:
+        """Keys as one list per key column."""
+        columns: dict[str, list[Any]] = {name: [] for name in self.key_fields}
+        for key in keys:
+            for name, part in zip(self.key_fields, key, strict=True):
+                columns[name].append(part)
+        return columns
+
+    def make(self, values: Sequence[Any]) -> R:
+        """One row object from the values of one result row, in field order."""
+        if self._converters:
+            converted = list(values)
+            for position, enum in self._converters:
+                if converted[position] is not None:
+                    converted[position] = enum(converted[position])
+            return self.row(*converted)
+        return self.row(*values)
+
+    def key_of(self, row: R) -> Key:
+        return tuple(getattr(row, name) for name in self.key_fields)
+
+    def select_by_keys(self, *, lock: bool) -> sa.TextClause:
+        """``SELECT`` of the rows with the given keys, in key order, locked when *lock*."""
+        names = ", ".join(f"t.{name}" for name in self.fields)
+        keys = ", ".join(f"t.{name}" for name in self.key_fields)
+        if len(self.key_fields) == 1:
+            only = self.key_fields[0]
+            condition = f"t.{only} = ANY(CAST(:{only} AS {self._cast(only)}))"
+        else:
+            condition = f"({keys}) IN (SELECT * FROM {self._unnest(self.key_fields)})"
+        statement = (
+            f"SELECT {names} FROM {self.name} t WHERE t.tenant = :tenant AND {condition} ORDER BY {keys}"
+        )
+        return self._typed(statement + (" FOR UPDATE OF t" if lock else ""))
+
+    def select_by_fields(self, fields: tuple[str, ...], *, lock: bool) -> sa.TextClause:
+        """``SELECT`` of the rows whose *fields* have one of the given value tuples."""
+        names = ", ".join(f"t.{name}" for name in self.fields)
+        keys = ", ".join(f"t.{name}" for name in self.key_fields)
+        if len(fields) == 1:
+            condition = f"t.{fields[0]} = ANY(CAST(:{fields[0]} AS {self._cast(fields[0])}))"
+        else:
+            wanted = ", ".join(f"t.{name}" for name in fields)
+            condition = f"({wanted}) IN (SELECT * FROM {self._unnest(fields)})"
+        statement = (
+            f"SELECT {names} FROM {self.name} t WHERE t.tenant = :tenant AND {condition} ORDER BY {keys}"
+        )
+        return self._typed(statement + (" FOR UPDATE OF t" if lock else ""))
+
+    def _typed(self, statement: str) -> sa.TextClause:
+        return sa.text(statement)
+
+    def decode(self, values: Sequence[Any]) -> R:
+        """Like :meth:`make` for rows read by plain SQL, where JSONB arrives as text."""
+        converted = list(values)
+        for position, encode in enumerate(self._encoders):
+            if encode is _json and isinstance(converted[position], str | bytes):
+                converted[position] = msgspec.json.decode(converted[position])
+        return self.make(converted)

@@ -1,0 +1,151 @@
+"""The transactional outbox, writing side: events become rows in the transaction that caused them.
+
+A row is a finished Kafka record: topic, key, headers and bytes. The relay
+(:mod:`shared.messaging.relay`) only moves it. A trigger copies its identity into ``outbox_ledger``, so
+that an independent checker can compare what was said with what the topics hold.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts import TOPIC, EventData, derived_id
+from shared.contracts.people import PersonErased
+from shared.errors import Invalid
+
+if TYPE_CHECKING:
+    from shared.persistence.uow import Cause
+
+_HEADER_ROOM = 4096
+"""Bytes kept free under a topic's limit for headers and Kafka's own record overhead."""
+
+_encode = msgspec.json.encode
+
+
+class EventTooLarge(Invalid):
+    """The event would not fit into a record of its topic."""
+
+    def __init__(self, topic: str, size: int, limit: int) -> None:
+        super().__init__(
+            "event_too_large", f"An event of {size} bytes does not fit into {topic} ({limit} bytes)."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRecord:
+    """One Kafka record to be. ``payload`` None is a tombstone. ``sequence`` orders records of one key."""
+
+    topic: str
+    key: str
+    sequence: int
+    event_id: str
+    type: str
+    payload: bytes | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An event that a handler said, with the version of its aggregate and why it was said."""
+
+    data: EventData
+    version: int
+    cause: "Cause"
+    time: datetime
+
+
+def source_of(service: str) -> str:
+    """The CloudEvents source of what *service* says."""
+    return f"urn:mentoring:{service}"
+
+
+def event_id(service: str, tenant: str, data: EventData, version: int) -> str:
+    """The id of an event: the same fact said again after a crash has the same id."""
+    return derived_id("event", service, tenant, data.TYPE, data.subject, str(version))
+
+
+def encode_said(service: str, tenant: str, said: Said) -> OutboxRecord:
+    """The finished record: CloudEvents structured JSON, with the context attributes as headers beside it."""
+    data = said.data
+    identity = event_id(service, tenant, data, said.version)
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": identity,
+        "ce_source": source_of(service),
+        "ce_type": data.TYPE,
+        "ce_subject": data.subject,
+        "ce_time": said.time.isoformat(),
+        "ce_sequence": str(said.version),
+        "ce_tenant": tenant,
+        "ce_correlationid": said.cause.correlation_id,
+    }
+    if said.cause.causation_id:
+        headers["ce_causationid"] = said.cause.causation_id
+    if said.cause.traceparent:
+        headers["traceparent"] = said.cause.traceparent
+    if isinstance(data, PersonErased):
+        return OutboxRecord(data.TOPIC, data.subject, said.version, identity, data.TYPE, None, headers)
+    headers["content-type"] = "application/cloudevents+json; charset=utf-8"
+    payload = _encode(
+        {
+            "specversion": "1.0",
+            "id": identity,
+            "source": source_of(service),
+            "type": data.TYPE,
+            "subject": data.subject,
+            "time": said.time,
+            "datacontenttype": "application/json",
+            "sequence": str(said.version),
+            "tenant": tenant,
+            "correlationid": said.cause.correlation_id,
+            **({"causationid": said.cause.causation_id} if said.cause.causation_id else {}),
+            **({"traceparent": said.cause.traceparent} if said.cause.traceparent else {}),
+            "data": msgspec.Raw(data.model_dump_json().encode()),
+        }
+    )
+    limit = TOPIC[data.TOPIC].max_bytes - _HEADER_ROOM
+    if len(payload) > limit:
+        raise EventTooLarge(data.TOPIC, len(payload), limit)
+    return OutboxRecord(data.TOPIC, data.subject, said.version, identity, data.TYPE, payload, headers)
+
+
+_INSERT = sa.text(
+    "INSERT INTO outbox (tenant, topic, key, sequence, event_id, type, payload, headers, said_at)"
+    " SELECT :tenant, u.topic, u.key, u.sequence, u.event_id, u.type, u.payload, u.headers::jsonb, :now"
+    " FROM unnest(CAST(:topic AS text[]), CAST(:key AS text[]), CAST(:sequence AS bigint[]),"
+    " CAST(:event_id AS text[]), CAST(:type AS text[]), CAST(:payload AS bytea[]), CAST(:headers AS text[]))"
+    " AS u(topic, key, sequence, event_id, type, payload, headers)"
+)
+
+
+async def write_outbox(
+    connection: AsyncConnection,
+    service: str,
+    tenant: str,
+    said: Sequence[Said],
+    records: Sequence[OutboxRecord],
+    now: datetime,
+) -> None:
+    """Insert everything that was said, in one statement."""
+    rows = [encode_said(service, tenant, item) for item in said] + list(records)
+    if not rows:
+        return
+    await connection.execute(
+        _INSERT,
+        {
+            "tenant": tenant,
+            "now": now,
+            "topic": [row.topic for row in rows],
+            "key": [row.key for row in rows],
+            "sequence": [row.sequence for row in rows],
+            "event_id": [row.event_id for row in rows],
+            "type": [row.type for row in rows],
+            "payload": [row.payload for row in rows],
+            "headers": [_encode(row.headers).decode() for row in rows],
+        },
+    )
