@@ -1,12 +1,13 @@
 """Creating and checking the topics of the catalogue on a real cluster."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from shared.contracts import TOPICS
+from shared.contracts import TOPICS, Topic
 from shared.messaging.kafka import make_admin, topic_name
 from shared.runtime.settings import KafkaSettings
 
@@ -19,13 +20,13 @@ class Finding:
     problem: str
 
 
-async def create_topics(settings: KafkaSettings) -> list[str]:
+async def create_topics(settings: KafkaSettings, topics: Sequence[Topic] = TOPICS) -> list[str]:
     """Create what is missing; return the names created. Existing topics are left as they are."""
     admin = make_admin(settings)
     await admin.start()
     try:
         existing = set(await admin.list_topics())
-        missing = [topic for topic in TOPICS if topic_name(settings, topic) not in existing]
+        missing = [topic for topic in topics if topic_name(settings, topic) not in existing]
         if not missing:
             return []
         response = await admin.create_topics(

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from shared.contracts import TOPIC
 from shared.contracts.people import EnrolmentChanged, EnrolmentStatus, ProgrammeChanged, Role
 from shared.errors import Conflict
 from shared.messaging.consumer import TopicConsumer
@@ -186,7 +187,7 @@ async def make_toy_settings(servers: Servers) -> tuple[str, Settings]:
     async with engine.begin() as connection:
         await connection.run_sync(_install, name)
     await engine.dispose()
-    await create_topics(settings)
+    await create_topics(settings, [TOPIC[topic] for topic in ("programme", "enrolment", f"dlt.{name}")])
     return name, settings
 
 
