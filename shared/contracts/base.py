@@ -5,12 +5,13 @@ that carries it and the field that holds the aggregate's id. Readers ignore fiel
 so adding an optional field is compatible; anything else needs a new ``.vN`` beside the old one.
 """
 
+from hashlib import sha1
 from typing import Annotated, ClassVar
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
-_NAMESPACE = uuid5(NAMESPACE_URL, "urn:mentoring-platform")
+_NAMESPACE = uuid5(NAMESPACE_URL, "urn:mentoring-platform").bytes
 
 
 def _no_nul(value: str) -> str:
@@ -57,7 +58,13 @@ def derived_id(kind: str, *parts: str) -> str:
     Natural keys made into ids are what makes a repeated command, a redelivered event and a rerun of a
     timer meet the same row instead of making a second one.
     """
-    return str(uuid5(_NAMESPACE, "\x1f".join((kind, *parts))))
+    digest = bytearray(
+        sha1(_NAMESPACE + "\x1f".join((kind, *parts)).encode(), usedforsecurity=False).digest()
+    )
+    digest[6] = digest[6] & 0x0F | 0x50  # the bits that make it a UUID of version 5 (RFC 9562)
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:32]}"
 
 
 def person_id(tenant: str, employee_id: str) -> str:

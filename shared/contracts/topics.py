@@ -61,31 +61,71 @@ def dead_letter_topic(service: str) -> str:
 
 TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
-        "hr-intake", "profiles", "What HR systems tell the platform.", "employee id",
+        "hr-intake",
+        "profiles",
+        "What HR systems tell the platform.",
+        "employee id",
         (PersonRecorded, PersonTerminated, TerminationCancelled),
-        retention_days=7, max_bytes=8 * MIB, personal=True, intake=True,
+        retention_days=7,
+        max_bytes=8 * MIB,
+        personal=True,
+        intake=True,
     ),
     Topic(
-        "person", "profiles", "Each person's present state; a null value means erased.", "person id",
-        (PersonChanged, PersonErased), retention_days=None, personal=True,
+        "person",
+        "profiles",
+        "Each person's present state; a null value means erased.",
+        "person id",
+        (PersonChanged, PersonErased),
+        retention_days=None,
+        personal=True,
     ),
-    Topic("programme", "profiles", "Programmes and their configuration.", "programme id",
-          (ProgrammeChanged,)),
-    Topic("enrolment", "profiles", "Who takes part in what, as what.", "enrolment id",
-          (EnrolmentChanged,)),
-    Topic("proposal", "matching", "Proposed pairs and the answers to them.", "proposal id",
-          (ProposalChanged,)),
-    Topic("relationship", "matching", "Pairs that started and ended.", "relationship id",
-          (RelationshipStarted, RelationshipEnded)),
-    Topic("session", "feedback", "Sessions booked, moved, cancelled and completed.", "session id",
-          (SessionChanged,)),
-    Topic("feedback-request", "feedback", "Who is asked for feedback, and who has given it.",
-          "feedback request id", (FeedbackRequestChanged,)),
-    Topic("notification", "notifications", "Messages queued, sent, given up.", "notification id",
-          (NotificationChanged,)),
+    Topic(
+        "programme", "profiles", "Programmes and their configuration.", "programme id", (ProgrammeChanged,)
+    ),
+    Topic("enrolment", "profiles", "Who takes part in what, as what.", "enrolment id", (EnrolmentChanged,)),
+    Topic(
+        "proposal", "matching", "Proposed pairs and the answers to them.", "proposal id", (ProposalChanged,)
+    ),
+    Topic(
+        "relationship",
+        "matching",
+        "Pairs that started and ended.",
+        "relationship id",
+        (RelationshipStarted, RelationshipEnded),
+    ),
+    Topic(
+        "session",
+        "feedback",
+        "Sessions booked, moved, cancelled and completed.",
+        "session id",
+        (SessionChanged,),
+    ),
+    Topic(
+        "feedback-request",
+        "feedback",
+        "Who is asked for feedback, and who has given it.",
+        "feedback request id",
+        (FeedbackRequestChanged,),
+    ),
+    Topic(
+        "notification",
+        "notifications",
+        "Messages queued, sent, given up.",
+        "notification id",
+        (NotificationChanged,),
+    ),
     *(
-        Topic(dead_letter_topic(service), service, f"What {service} could not accept, as it came.",
-              "dead letter id", partitions=1, retention_days=7, max_bytes=9 * MIB, personal=True)
+        Topic(
+            dead_letter_topic(service),
+            service,
+            f"What {service} could not accept, as it came.",
+            "dead letter id",
+            partitions=1,
+            retention_days=7,
+            max_bytes=9 * MIB,
+            personal=True,
+        )
         for service in SERVICES
     ),
 )

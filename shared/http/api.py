@@ -6,6 +6,7 @@ checked in the handler's own transaction, so what it has seen cannot change befo
 
 import asyncio
 import random
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
-from shared.errors import Forbidden, NotYetKnown, ServiceError
+from shared.errors import Forbidden, Invalid, NotYetKnown, ServiceError
 from shared.http.auth import Authenticator, Caller, Unauthenticated
 from shared.http.rules import Rule
 from shared.persistence.database import Database, is_transient, is_unavailable
@@ -25,6 +26,7 @@ from shared.persistence.uow import Cause, Uow
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
 _TRIES = 5
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def _route_class(method: str, rules: tuple[Rule, ...]) -> type[APIRoute]:
             async def guarded(request: Request) -> Response:
                 authenticator: Authenticator = request.app.state.authenticator
                 caller = await authenticator.caller(request.headers.get("authorization"))
+                if not all(_KEY.fullmatch(value) for value in request.path_params.values()):
+                    raise Invalid("invalid", "The path names something that is not an identifier.")
                 return await _in_transaction(request, caller, rules, handle, read_only=method == "GET")
 
             return guarded

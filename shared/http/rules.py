@@ -44,6 +44,15 @@ def any_person() -> Rule:
     return Rule("any person, about themselves", check)
 
 
+def any_member() -> Rule:
+    """Any authenticated caller of the tenant; for what everybody in it may know (programmes)."""
+
+    async def check(caller: Caller, params: Mapping[str, str], uow: Uow) -> bool:
+        return True
+
+    return Rule("any member of the tenant", check)
+
+
 ADMIN = role("admin")
 OPERATOR = role("operator")
 """May see how the machinery does and settle dead letters; sees no content."""

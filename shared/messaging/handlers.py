@@ -33,6 +33,7 @@ class Outcome(StrEnum):
 EventHandler = Callable[[Event[D], Uow], Awaitable[Outcome | None]]
 Needs = Callable[[Event[D]], Iterable[Want]]
 TimerHandler = Callable[[Timer, Uow], Awaitable[None]]
+TimerNeeds = Callable[[Timer], Iterable[Want]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class TimerHandling:
     kind: str
     handle: TimerHandler
     batch: int
+    needs: TimerNeeds | None = None
 
 
 class Handlers:
@@ -77,13 +79,15 @@ class Handlers:
 
         return register
 
-    def timer(self, kind: str, *, batch: int = 100) -> Callable[[TimerHandler], TimerHandler]:
+    def timer(
+        self, kind: str, *, batch: int = 100, needs: TimerNeeds | None = None
+    ) -> Callable[[TimerHandler], TimerHandler]:
         """Register what happens when a timer of *kind* is due. The timer is gone with its commit."""
 
         def register(handle: TimerHandler) -> TimerHandler:
             if kind in self._timers:
                 raise ValueError(f"two handlers for timer {kind}")
-            self._timers[kind] = TimerHandling(kind, handle, batch)
+            self._timers[kind] = TimerHandling(kind, handle, batch, needs)
             return handle
 
         return register

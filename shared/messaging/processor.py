@@ -252,7 +252,10 @@ def _wants(items: Sequence[Item]) -> list[Want]:
     wants: list[Want] = []
     for item in items:
         if item.verdict is None and item.handling is not None and item.handling.needs is not None:
-            wants += item.handling.needs(_known_event(item))
+            try:
+                wants += item.handling.needs(_known_event(item))
+            except Exception as defect:  # noqa: BLE001 - what is not prefetched is fetched later
+                log.error("needs failed", event_id=item.id, event_type=item.type, error=type(defect).__name__)
     return wants
 
 

@@ -27,7 +27,7 @@ _DUE = sa.text(
 # Claiming takes the row away; its firing or, when that fails, its postponement is in the same transaction.
 _CLAIM = sa.text(
     "DELETE FROM timer t USING ("
-    " SELECT kind, key FROM timer WHERE tenant = :tenant AND kind = :kind AND due_at <= app_now()"
+    " SELECT kind, key FROM timer WHERE tenant = :tenant AND kind = :kind AND due_at <= :now"
     " AND (retry_at IS NULL OR retry_at <= clock_timestamp())"
     " ORDER BY due_at, key LIMIT :limit FOR UPDATE SKIP LOCKED) c"
     " WHERE t.tenant = :tenant AND t.kind = c.kind AND t.key = c.key"
@@ -112,7 +112,7 @@ class TimerWorker:
             if is_transient(error):
                 raise
             async with self._database.transaction(tenant) as uow:
-                for row in await uow.rows(_CLAIM, kind=handling.kind, limit=1):
+                for row in await uow.rows(_CLAIM, kind=handling.kind, limit=1, now=uow.now):
                     await _postpone(uow, handling.kind, row)
             self._failed(handling.kind, error)
             return 0
@@ -121,15 +121,21 @@ class TimerWorker:
         kind = handling.kind
         lateness: list[float] = []
         async with self._database.transaction(tenant) as uow:
-            rows = await uow.rows(_CLAIM, kind=kind, limit=limit)
+            rows = await uow.rows(_CLAIM, kind=kind, limit=limit, now=uow.now)
             failpoint("timer_claimed_before_firing")
-            for row in sorted(rows, key=lambda row: (row.due_at, row.key)):
+            due = [
+                (row, Timer(kind, row.key, row.due_at))
+                for row in sorted(rows, key=lambda row: (row.due_at, row.key))
+            ]
+            if handling.needs is not None:
+                await uow.prefetch(item for _, timer in due for item in handling.needs(timer))
+            for row, timer in due:
                 mark = uow.mark()
                 cause = Cause(row.correlation_id, row.causation_id, row.traceparent)
                 with self._tracing.working(f"timer {kind}", cause) as here:
                     uow.cause = here
                     try:
-                        await handling.handle(Timer(kind, row.key, row.due_at), uow)
+                        await handling.handle(timer, uow)
                     except (DBAPIError, OSError, asyncio.TimeoutError):
                         raise
                     except Exception as error:  # noqa: BLE001 - one bad timer must not hold up the others

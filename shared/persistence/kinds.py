@@ -50,12 +50,17 @@ def _json(value: Any) -> str:
 
 
 class Kind(Generic[R]):
-    """One table and its row class. ``order`` fixes in which order kinds are locked."""
+    """One table and its row class. ``order`` fixes in which order kinds are locked.
 
-    def __init__(self, table: sa.Table, row: type[R], *, order: int) -> None:
+    A ``read_mostly`` kind is locked in share mode: many transactions may hold a row at once, and one that
+    changes it waits for them. For configuration that every event looks at.
+    """
+
+    def __init__(self, table: sa.Table, row: type[R], *, order: int, read_mostly: bool = False) -> None:
         self.table = table
         self.row = row
         self.order = order
+        self.lock = " FOR SHARE OF t" if read_mostly else " FOR UPDATE OF t"
         self.name = table.name
         hints = typing.get_type_hints(row)
         self.fields = tuple(field.name for field in dataclasses.fields(row))  # type: ignore[arg-type]
@@ -144,8 +149,8 @@ class Kind(Generic[R]):
     def key_of(self, row: R) -> Key:
         return tuple(getattr(row, name) for name in self.key_fields)
 
-    def select_by_keys(self, *, lock: bool) -> sa.TextClause:
-        """``SELECT`` of the rows with the given keys, in key order, locked when *lock*."""
+    def select_by_keys(self, *, lock: str) -> sa.TextClause:
+        """``SELECT`` of the rows with the given keys, in key order; *lock* is a locking clause or empty."""
         names = ", ".join(f"t.{name}" for name in self.fields)
         keys = ", ".join(f"t.{name}" for name in self.key_fields)
         if len(self.key_fields) == 1:
@@ -156,9 +161,9 @@ class Kind(Generic[R]):
         statement = (
             f"SELECT {names} FROM {self.name} t WHERE t.tenant = :tenant AND {condition} ORDER BY {keys}"
         )
-        return self._typed(statement + (" FOR UPDATE OF t" if lock else ""))
+        return sa.text(statement + lock)
 
-    def select_by_fields(self, fields: tuple[str, ...], *, lock: bool) -> sa.TextClause:
+    def select_by_fields(self, fields: tuple[str, ...], *, lock: str) -> sa.TextClause:
         """``SELECT`` of the rows whose *fields* have one of the given value tuples."""
         names = ", ".join(f"t.{name}" for name in self.fields)
         keys = ", ".join(f"t.{name}" for name in self.key_fields)
@@ -170,10 +175,7 @@ class Kind(Generic[R]):
         statement = (
             f"SELECT {names} FROM {self.name} t WHERE t.tenant = :tenant AND {condition} ORDER BY {keys}"
         )
-        return self._typed(statement + (" FOR UPDATE OF t" if lock else ""))
-
-    def _typed(self, statement: str) -> sa.TextClause:
-        return sa.text(statement)
+        return sa.text(statement + lock)
 
     def decode(self, values: Sequence[Any]) -> R:
         """Like :meth:`make` for rows read by plain SQL, where JSONB arrives as text."""

@@ -124,15 +124,9 @@ _INSERT = sa.text(
 
 
 async def write_outbox(
-    connection: AsyncConnection,
-    service: str,
-    tenant: str,
-    said: Sequence[Said],
-    records: Sequence[OutboxRecord],
-    now: datetime,
+    connection: AsyncConnection, tenant: str, rows: Sequence[OutboxRecord], now: datetime
 ) -> None:
     """Insert everything that was said, in one statement."""
-    rows = [encode_said(service, tenant, item) for item in said] + list(records)
     if not rows:
         return
     await connection.execute(

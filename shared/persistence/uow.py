@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import EventData
 from shared.persistence.kinds import Key, Kind
-from shared.persistence.outbox import OutboxRecord, Said, write_outbox
+from shared.persistence.outbox import OutboxRecord, Said, encode_said, write_outbox
 from shared.persistence.timers import TimerChange, write_timers
 
 R = TypeVar("R")
@@ -110,6 +110,7 @@ class Uow:
         self._shelves: dict[str, _Shelf] = {}
         self._journal: list[tuple[_Shelf, Key, Any, bool]] = []
         self._said: list[Said] = []
+        self._encoded: list[OutboxRecord] = []
         self._records: list[OutboxRecord] = []
         self._timers: dict[tuple[str, str], TimerChange] = {}
         self._timer_journal: list[tuple[tuple[str, str], TimerChange | None]] = []
@@ -181,9 +182,12 @@ class Uow:
             shelf = self._shelves[kind.name] = _Shelf()
         return shelf
 
+    def _lock(self, kind: Kind[Any]) -> str:
+        return "" if self.read_only else kind.lock
+
     async def _load_keys(self, kind: Kind[Any], keys: Sequence[Key]) -> None:
         shelf = self._shelf(kind)
-        statement = kind.select_by_keys(lock=not self.read_only)
+        statement = kind.select_by_keys(lock=self._lock(kind))
         result = await self.connection.execute(statement, {"tenant": self.tenant, **kind.key_arrays(keys)})
         for key in keys:
             if key not in shelf.rows:
@@ -195,7 +199,7 @@ class Uow:
         self, kind: Kind[Any], fields: tuple[str, ...], values: Sequence[tuple[Any, ...]]
     ) -> None:
         shelf = self._shelf(kind)
-        statement = kind.select_by_fields(fields, lock=not self.read_only)
+        statement = kind.select_by_fields(fields, lock=self._lock(kind))
         columns = {name: [value[i] for value in values] for i, name in enumerate(fields)}
         result = await self.connection.execute(statement, {"tenant": self.tenant, **columns})
         for row in result:
@@ -219,7 +223,9 @@ class Uow:
 
         Raises :class:`shared.persistence.outbox.EventTooLarge` when the topic would refuse it.
         """
-        self._said.append(Said(data, version, self.cause, self.now))
+        said = Said(data, version, self.cause, self.now)
+        self._encoded.append(encode_said(self.service, self.tenant, said))
+        self._said.append(said)
 
     def record(self, record: OutboxRecord) -> None:
         """Send a record that is not one of our events as it is: a dead letter, for instance."""
@@ -231,8 +237,10 @@ class Uow:
         With *keep* a timer that is there already stays as it is.
         """
         before = self._timers.get((kind, key))
-        if keep and before is not None and before.due is not None:
-            return
+        if keep and before is not None:
+            if before.due is not None:
+                return
+            keep = False  # cancelled in this transaction: there is nothing left to keep
         self._change_timer(TimerChange(kind, key, due, keep=keep, cause=self.cause))
 
     def cancel_timer(self, kind: str, key: str) -> None:
@@ -258,6 +266,7 @@ class Uow:
             if not was_dirty:
                 shelf.dirty.pop(key, None)
         del self._said[said:]
+        del self._encoded[said:]
         del self._records[records:]
         while len(self._timer_journal) > timers:
             name, change = self._timer_journal.pop()
@@ -280,9 +289,9 @@ class Uow:
         kinds = {kind.name: kind for kind in self._kinds.values()}
         for name in sorted(self._shelves, key=lambda name: (kinds[name].order, name)):
             await self._flush_kind(kinds[name], self._shelves[name])
-        said, records = self._said[self._written[0] :], self._records[self._written[1] :]
+        records = self._encoded[self._written[0] :] + self._records[self._written[1] :]
         await write_timers(self.connection, self.tenant, self._timers.values())
-        await write_outbox(self.connection, self.service, self.tenant, said, records, self.now)
+        await write_outbox(self.connection, self.tenant, records, self.now)
         self._written = len(self._said), len(self._records)
         self.wrote_timers = self.wrote_timers or bool(self._timers)
         self._timers.clear()
@@ -313,9 +322,7 @@ class Uow:
             shelf.stored[key] = shelf.rows[key]
         shelf.dirty.clear()
 
-    async def rows(
-        self, statement: sa.sql.Select[Any] | sa.TextClause, **values: Any
-    ) -> Sequence[sa.Row[Any]]:
+    async def rows(self, statement: sa.sql.Select[Any] | sa.TextClause, **values: Any) -> Sequence[Any]:
         """Rows of a query for reading: not locked, and not what was put but not flushed yet."""
         result = await self.connection.execute(statement, {"tenant": self.tenant, **values})
         return result.fetchall()

@@ -89,9 +89,9 @@ def _existing_secrets() -> Path | None:
 
 def load_settings() -> Settings:
     """Settings of this process. Raises pydantic's ``ValidationError`` naming what is missing."""
-    return Settings(_secrets_dir=_existing_secrets())  # type: ignore[call-arg]
+    return Settings(_secrets_dir=_existing_secrets())
 
 
 def load_kafka_settings() -> KafkaSettings:
     """The Kafka part alone, for programs that are not a service."""
-    return KafkaSettings(_secrets_dir=_existing_secrets())  # type: ignore[call-arg]
+    return KafkaSettings(_secrets_dir=_existing_secrets())

@@ -1,0 +1,1 @@
+"""The service *feedback*: sessions of a pair, feedback about them, and what a programme learns from both."""

@@ -1,0 +1,5 @@
+"""Alembic's environment, the same for every service."""
+
+from shared.persistence.migrate import run_environment
+
+run_environment()

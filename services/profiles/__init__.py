@@ -1,0 +1,1 @@
+"""People, programmes, enrolments and consent: see README.md."""

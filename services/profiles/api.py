@@ -1,0 +1,171 @@
+"""HTTP of *profiles*: parse, call a command, show the result."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Query
+
+from services.profiles import commands, store
+from services.profiles.changes import enrolment_changed, person_changed, programme_changed
+from services.profiles.domain.consent import Purpose
+from services.profiles.domain.intake import Organisation
+from services.profiles.domain.people import Person
+from services.profiles.domain.programmes import Enrolment, Programme, Role
+from services.profiles.forms import (
+    PAGE_LIMIT,
+    ConsentForm,
+    ConsentView,
+    DroppedFieldView,
+    EnrolmentForm,
+    EnrolmentPage,
+    EnrolmentView,
+    PersonView,
+    ProfileForm,
+    ProgrammeForm,
+    ProgrammePage,
+    ProgrammeView,
+    TenantForm,
+    TenantView,
+)
+from services.profiles.rules import HR, coordinator_of
+from shared.contracts.base import Key
+from shared.errors import NotFound
+from shared.http.api import Api, CurrentCall
+from shared.http.rules import ADMIN, OPERATOR, any_member, any_person, self_is
+from shared.persistence.uow import Uow
+
+api = Api()
+
+After = Annotated[str, Query(max_length=128, description="the id after which to go on")]
+Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
+
+
+@api.put("/tenant", allow=[ADMIN])
+async def put_tenant(form: TenantForm, call: CurrentCall) -> TenantView:
+    """Set up the tenant of the caller's token. Until then HR's events of it become dead letters."""
+    return _tenant_view(await commands.put_organisation(call.uow, form.name, form.time_zone))
+
+
+@api.get("/people/{person_id}", allow=[self_is("person_id"), HR])
+async def get_person(person_id: Key, call: CurrentCall) -> PersonView:
+    """What the platform says of a person. A termination that has not taken effect is not in it."""
+    person = await call.uow.get(store.PERSON, person_id)
+    if person is None or not person.recorded:
+        raise NotFound("person_unknown", "There is no such person.")
+    return await _person_view(call.uow, person)
+
+
+@api.put("/people/{person_id}/profile", allow=[self_is("person_id")])
+async def put_profile(person_id: Key, form: ProfileForm, call: CurrentCall) -> PersonView:
+    """Replace what the person says of themselves."""
+    return await _person_view(call.uow, await commands.put_profile(call.uow, person_id, form.profile()))
+
+
+@api.put("/people/{person_id}/consents/{purpose}", allow=[self_is("person_id")])
+async def put_consent(person_id: Key, purpose: Purpose, form: ConsentForm, call: CurrentCall) -> ConsentView:
+    """Give or withdraw the consent to one purpose. Only the person can."""
+    consent = await commands.decide_consent(
+        call.uow, person_id, purpose, granted=form.granted, decided_by=call.caller.subject
+    )
+    return ConsentView(
+        person_id=person_id, purpose=purpose, granted=consent.granted, decided_at=consent.decided_at
+    )
+
+
+@api.put("/programmes/{programme_id}", allow=[ADMIN, coordinator_of("programme_id")])
+async def put_programme(programme_id: Key, form: ProgrammeForm, call: CurrentCall) -> ProgrammeView:
+    """Make or configure a programme; what is left out gets its default."""
+    return _programme_view(await commands.put_programme(call.uow, form.programme(programme_id)))
+
+
+@api.get("/programmes", allow=[any_member()])
+async def get_programmes(call: CurrentCall, after: After = "", limit: Limit = 100) -> ProgrammePage:
+    """All programmes of the tenant, by id."""
+    rows = await store.programmes_after(call.uow, after, limit)
+    return ProgrammePage(
+        items=[_programme_view(row) for row in rows],
+        next=rows[-1].programme_id if len(rows) == limit else None,
+    )
+
+
+@api.get("/programmes/{programme_id}", allow=[any_member()])
+async def get_programme(programme_id: Key, call: CurrentCall) -> ProgrammeView:
+    """One programme."""
+    programme = await call.uow.get(store.PROGRAMME, programme_id)
+    if programme is None:
+        raise NotFound("programme_unknown", "There is no such programme.")
+    return _programme_view(programme)
+
+
+@api.get("/programmes/{programme_id}/enrolments", allow=[coordinator_of("programme_id")])
+async def get_enrolments(
+    programme_id: Key, call: CurrentCall, after: After = "", limit: Limit = 100
+) -> EnrolmentPage:
+    """Who takes part or took part: ids only, by enrolment id."""
+    return _page(await store.enrolments_of_programme(call.uow, programme_id, after, limit), limit)
+
+
+@api.put(
+    "/programmes/{programme_id}/enrolments/{role}/{person_id}",
+    allow=[self_is("person_id"), coordinator_of("programme_id")],
+)
+async def put_enrolment(
+    programme_id: Key, role: Role, person_id: Key, form: EnrolmentForm, call: CurrentCall
+) -> EnrolmentView:
+    """Enrol a person, with the consent to be matched."""
+    enrolment = await commands.enrol(
+        call.uow, programme_id, role, person_id, consents=form.consent_to_matching, by=call.caller.subject
+    )
+    return _enrolment_view(enrolment)
+
+
+@api.delete(
+    "/programmes/{programme_id}/enrolments/{role}/{person_id}",
+    allow=[self_is("person_id"), coordinator_of("programme_id")],
+)
+async def delete_enrolment(programme_id: Key, role: Role, person_id: Key, call: CurrentCall) -> EnrolmentView:
+    """Withdraw a person from a programme in one role."""
+    return _enrolment_view(await commands.withdraw(call.uow, programme_id, role, person_id))
+
+
+@api.get("/me/enrolments", allow=[any_person()])
+async def get_my_enrolments(call: CurrentCall, after: After = "", limit: Limit = 100) -> EnrolmentPage:
+    """In what the caller takes part or took part."""
+    return _page(await store.enrolments_of_person(call.uow, call.caller.subject, after, limit), limit)
+
+
+@api.get("/hr/dropped-fields", allow=[HR, OPERATOR])
+async def get_dropped_fields(call: CurrentCall) -> list[DroppedFieldView]:
+    """Which fields HR sends that nobody needs, and how often. Their values were never kept."""
+    return [
+        DroppedFieldView(source=row.source, name=row.name, count=row.count)
+        for row in await store.dropped_fields(call.uow)
+    ]
+
+
+def _tenant_view(organisation: Organisation) -> TenantView:
+    return TenantView(tenant=organisation.tenant_id, name=organisation.name, time_zone=organisation.time_zone)
+
+
+async def _person_view(uow: Uow, person: Person) -> PersonView:
+    return PersonView(
+        **(await person_changed(uow, person)).model_dump(),
+        version=person.version,
+        own_languages=person.own_languages,
+        hr_languages=person.hr_languages,
+    )
+
+
+def _programme_view(programme: Programme) -> ProgrammeView:
+    return ProgrammeView(**programme_changed(programme).model_dump(), version=programme.version)
+
+
+def _enrolment_view(enrolment: Enrolment) -> EnrolmentView:
+    return EnrolmentView(**enrolment_changed(enrolment).model_dump(), version=enrolment.version)
+
+
+def _page(rows: Sequence[Enrolment], limit: int) -> EnrolmentPage:
+    return EnrolmentPage(
+        items=[_enrolment_view(row) for row in rows],
+        next=rows[-1].enrolment_id if len(rows) == limit else None,
+    )

@@ -1,0 +1,1 @@
+"""The rules of *profiles*: rows as frozen dataclasses and pure decisions. Standard library only."""
