@@ -1,0 +1,61 @@
+# The two commands are `make demo` and `make test`; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV ?= .venv
+BIN := $(VENV)/bin
+PEOPLE ?= 1500
+SEED ?= 1
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test lint types boundaries contracts unit integration e2e up down lock clean
+
+help: ## What there is
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(STAMP) ## Everything into the checkout (.venv, .cache)
+
+$(STAMP): requirements/dev.txt pyproject.toml deploy/local/install.sh
+	VENV=$(VENV) bash deploy/local/install.sh
+	@touch $@
+
+demo: $(STAMP) ## The main job on the embedded stack: PEOPLE=1500 SEED=1, or HR=extract.csv MAP=mapping.toml
+	$(BIN)/mentoring demo --people $(PEOPLE) --seed $(SEED) $(if $(HR),--hr $(HR)) $(if $(MAP),--map $(MAP)) $(ARGS)
+
+test: lint types boundaries contracts ## Every check and every test
+	$(BIN)/pytest $(ARGS)
+
+lint: $(STAMP) ## Style and likely mistakes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+boundaries: $(STAMP) ## Who may import whom
+	$(BIN)/lint-imports
+
+contracts: $(STAMP) ## Published schemas and documents are what the code says
+	$(BIN)/python -m shared.contracts.publish --check
+
+unit: $(STAMP) ## Only the tests that need no server
+	$(BIN)/pytest tests/unit tests/contract $(ARGS)
+
+integration: $(STAMP) ## Only the tests on real servers
+	$(BIN)/pytest tests/integration $(ARGS)
+
+e2e: $(STAMP) ## Only the main job with all services
+	$(BIN)/pytest tests/e2e $(ARGS)
+
+up: $(STAMP) ## Start the embedded stack and leave it running
+	$(BIN)/mentoring up
+
+down: $(STAMP) ## Stop it
+	$(BIN)/mentoring down
+
+lock: ## Pin all dependencies anew, with hashes (needs uv)
+	for extra in dev profiles matching feedback notifications cli; do \
+	  uv pip compile pyproject.toml --extra $$extra --generate-hashes --no-header --no-emit-index-url \
+	    --python-version 3.11 --quiet -o requirements/$$extra.txt; done
+
+clean: ## Remove what was installed and made
+	rm -rf $(VENV) .cache .local .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

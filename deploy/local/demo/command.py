@@ -1,0 +1,198 @@
+"""``mentoring demo``: starts the embedded stack, lives the story, prints the balance, stops cleanly."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.demo.balance import Equation, digest, equations, latencies, percentiles
+from deploy.local.demo.options import DemoOptions
+from deploy.local.demo.people import People
+from deploy.local.demo.quiet import Quiet
+from deploy.local.demo.scenario import Ledger, Scenario
+from deploy.local.demo.watch import Watch
+from deploy.local.errors import LocalStackError
+from deploy.local.hr.errors import HrError
+from deploy.local.hr.extract import read_extract
+from deploy.local.hr.member import Organisation
+from deploy.local.hr.organisation import make_organisation
+from deploy.local.hr.publisher import HrPublisher
+from deploy.local.stack import LocalStack
+from shared.contracts import SERVICES
+from shared.messaging.kafka import connection
+from shared.runtime.settings import KafkaSettings
+
+TENANT = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run has shown."""
+
+    ledger: Ledger
+    summaries: dict[str, dict[str, int]]
+    equations: list[Equation]
+    latencies: list[dict[str, Any]]
+    digest: str
+    seconds: float
+    requests: dict[str, Any]
+
+    @property
+    def balances(self) -> bool:
+        return all(equation.holds for equation in self.equations)
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Exit code 0 when everything balances, 1 when something does not or could not be done."""
+    console = Console(stderr=options.as_json, highlight=False)
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"[{time.monotonic() - started:6.1f} s] {text}", markup=False, soft_wrap=True)
+
+    try:
+        organisation = load_organisation(options, say)
+        result = asyncio.run(_demo(organisation, options, say))
+    except (LocalStackError, HrError, TimeoutError) as error:
+        console.print(f"The demonstration could not be completed: {error}", markup=False, soft_wrap=True)
+        return 1
+    if options.as_json:
+        print(json.dumps(as_json(result), indent=2, ensure_ascii=False))
+    else:
+        show(result, console)
+    return 0 if result.balances else 1
+
+
+def load_organisation(options: DemoOptions, say: Callable[[str], None]) -> Organisation:
+    """The HR extract if there is one, else a synthetic organisation."""
+    if options.hr is None:
+        say(f"making an organisation of {options.people:,} people (seed {options.seed})")
+        return make_organisation(options.people, options.seed)
+    mapping = options.map or Path(__file__).parent.parent / "hr" / "mappings" / "ibm-attrition.toml"
+    read = read_extract(options.hr, mapping, seed=options.seed)
+    say(f"read {len(read.organisation.members):,} employees from {options.hr.name}; {len(read.quarantined)} rows put aside")
+    for row in read.quarantined[:5]:
+        say(f"  {row}")
+    return read.organisation
+
+
+async def _demo(organisation: Organisation, options: DemoOptions, say: Callable[[str], None]) -> Result:
+    stack = LocalStack(options.data_dir, detached=options.keep, progress=say)
+    await stack.start()
+    try:
+        return await live(organisation, options.seed, stack, say)
+    finally:
+        if options.keep:
+            say("the stack keeps running; `mentoring down` stops it")
+        else:
+            await stack.stop()
+
+
+async def live(
+    organisation: Organisation,
+    seed: int,
+    stack: LocalStack,
+    say: Callable[[str], None],
+    *,
+    tenant: str = TENANT,
+    step: Callable[[str], Awaitable[None]] | None = None,
+) -> Result:
+    """The story on a running stack. *step* is told each step's name before it begins."""
+    began = time.monotonic()
+    settings = KafkaSettings(
+        kafka_bootstrap_servers=stack.kafka.bootstrap_servers,
+        kafka_topic_prefix=stack.environment.topic_prefix,
+        kafka_group_prefix=stack.environment.group_prefix,
+    )
+    urls = {name: stack.url(name) for name in SERVICES}
+    mails_before = stack.mail.count()
+    async with (
+        People(urls, tenant, stack.token) as people,
+        Watch(tenant, settings.kafka_topic_prefix, **connection(settings)) as watch,
+        HrPublisher(settings.kafka_bootstrap_servers, tenant, settings.kafka_topic_prefix) as hr,
+    ):
+        quiet = Quiet(people, watch, settings, stack.clock)
+        scenario = Scenario(
+            organisation=organisation, tenant=tenant, seed=seed, hr=hr, people=people, watch=watch, quiet=quiet,
+            say=say, count=_counter(say), step=step,
+        )
+        ledger = await scenario.run()
+        summaries = {name: await _summary(people, name) for name in SERVICES}
+        balance = equations(
+            summaries, ledger, watch, stack.mail.count() - mails_before, len(organisation.members)
+        )
+        milliseconds = sorted(round(s * 1000) for s in people.seconds)
+        return Result(
+            ledger, summaries, balance, latencies(watch), digest(watch), time.monotonic() - began,
+            {"n": len(milliseconds), "retries": people.retries, **percentiles(milliseconds)},
+        )
+
+
+async def _summary(people: People, name: str) -> dict[str, int]:
+    summary: dict[str, int] = await people.operator(name, "/management/summary")
+    status = await people.operator(name, "/management/status")
+    return summary | {"dead_letters_open": status["dead_letters_open"]}
+
+
+def _counter(say: Callable[[str], None]) -> Callable[[str, int, int], None]:
+    """Progress at every tenth of the way."""
+    last: dict[str, int] = {}
+
+    def count(what: str, done: int, of: int) -> None:
+        tenth = done * 10 // max(1, of)
+        if tenth != last.get(what) and (of >= 2000 or done == of):
+            last[what] = tenth
+            say(f"  {what}: {done:,} of {of:,}")
+        if done == of:
+            last.pop(what, None)
+
+    return count
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The result as one document."""
+    return {
+        "balances": result.balances,
+        "seconds": round(result.seconds, 1),
+        "digest": result.digest,
+        "equations": [{"what": e.what, "holds": e.holds, "sides": dict(e.sides)} for e in result.equations],
+        "latencies_ms": result.latencies,
+        "requests_ms": result.requests,
+        "services": result.summaries,
+        "refusals": result.ledger.refusals,
+    }
+
+
+def show(result: Result, console: Console) -> None:
+    """The summary for people."""
+    table = Table(title="What happened, counted where it happened", title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    table.add_column("counted by")
+    for equation in result.equations:
+        sides = equation.sides
+        value = f"{next(iter(sides.values())):,}" if equation.holds else "?"
+        where = ", ".join(sides) if equation.holds else ", ".join(f"{k} {v:,}" for k, v in sides.items())
+        table.add_row("[green]=[/]" if equation.holds else "[red]≠[/]", equation.what, value, where)
+    console.print()
+    console.print(table)
+    flows = Table(title="\nEnd to end, milliseconds (Kafka timestamps, real clock)", title_justify="left", box=None, pad_edge=False)
+    flows.add_column("flow")
+    for column in ("n", "p50", "p95", "p99", "max"):
+        flows.add_column(column, justify="right")
+    for row in [*result.latencies, {"flow": f"HTTP request (retried {result.requests['retries']})", **result.requests}]:
+        flows.add_row(row["flow"], *(f"{row[c]:,}" for c in ("n", "p50", "p95", "p99", "max")))
+    console.print(flows)
+    if result.ledger.refusals:
+        told = ", ".join(f"{code} {count}" for code, count in sorted(result.ledger.refusals.items()))
+        console.print(f"\nRefused, as the rules demand: {told}", markup=False)
+    console.print(f"\nBusiness result {result.digest[:16]}, {result.seconds:.0f} s")
+    wrong = sum(not equation.holds for equation in result.equations)
+    console.print("[bold green]Everything balances.[/]" if not wrong else f"[bold red]{wrong} of {len(result.equations)} do not balance.[/]")

@@ -1,0 +1,85 @@
+"""Waiting until nothing moves any more, and only then letting time pass."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from deploy.local.demo.people import People
+from deploy.local.demo.watch import Watch
+from shared.contracts import SERVICES
+from shared.messaging.kafka import group_name, lag, topic_name
+from shared.runtime.settings import KafkaSettings
+
+_PATIENCE_SECONDS: Final = 900.0
+
+
+class Clock(Protocol):
+    """Business time, and the privilege to move it."""
+
+    async def now(self) -> datetime: ...
+
+    async def advance(self, delta: timedelta) -> timedelta: ...
+
+
+class Restless(Exception):
+    """The platform did not come to rest; the message says what is still moving."""
+
+
+class Quiet:
+    """Knows whether anything is still under way anywhere in the platform."""
+
+    def __init__(self, people: People, watch: Watch, settings: KafkaSettings, clock: Clock) -> None:
+        self._people, self._watch, self._settings, self._clock = people, watch, settings, clock
+        self._groups: list[tuple[str, str]] | None = None
+
+    async def wait(self, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Return when lag, outboxes, due timers and queued mails are all 0, twice in a row.
+
+        Twice, because a service that was just restarted may not have shown its backlog at the first look.
+        Raises :class:`Restless` after fifteen minutes without rest.
+        """
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        calm = 0
+        while calm < 2:
+            moving = await self.moving()
+            calm = 0 if moving else calm + 1
+            if moving:
+                progress(", ".join(f"{what} {count}" for what, count in moving.items()))
+                if time.monotonic() > deadline:
+                    raise Restless(f"not at rest after {_PATIENCE_SECONDS:.0f} s: {moving}")
+            await asyncio.sleep(0.1)
+
+    async def moving(self) -> dict[str, int]:
+        """What is under way, by name; empty at rest."""
+        status = await asyncio.gather(*(self._people.operator(name, "/management/status") for name in SERVICES))
+        mails = await self._people.operator("notifications", "/management/summary")
+        behind = await self._lag(status)
+        found: dict[str, int] = {"lag": sum(behind.values()), "mails queued": mails["queued"]}
+        for name, state in zip(SERVICES, status, strict=True):
+            found[f"outbox of {name}"] = state["outbox_pending"]
+            found[f"timers of {name}"] = state["timers_due"]
+        found["unread by the demo"] = 0 if await self._watch.caught_up() else 1
+        return {what: count for what, count in found.items() if count}
+
+    async def _lag(self, status: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
+        if self._groups is None:
+            self._groups = [
+                (group_name(self._settings, state["service"], consumer["topic"]), topic_name(self._settings, consumer["topic"]))
+                for state in status
+                for consumer in state["consumers"]
+            ]
+        return await lag(self._settings, self._groups)
+
+    async def let_pass(self, delta: timedelta, progress: Callable[[str], None] = lambda _: None) -> datetime:
+        """Rest, move the clock of all four services, rest again; returns the new business time."""
+        await self.wait(progress)
+        await self._clock.advance(delta)
+        await self.wait(progress)
+        return await self._clock.now()
+
+    async def now(self) -> datetime:
+        return await self._clock.now()
+
+
