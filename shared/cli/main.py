@@ -1,17 +1,40 @@
-"""The ``mentoring`` command. Exit codes: 0 done, 1 refused or findings, 2 wrong usage or settings."""
+"""The ``mentoring`` command. Exit codes: 0 done, 1 refused or findings, 2 wrong usage or settings.
+
+What is slow to import (Kafka's clients, the embedded stack) is imported inside the commands that use it:
+`mentoring --help` shall not wait for it.
+"""
+
+import logging
 
 import typer
 
+from shared.cli.demo import demo
+from shared.cli.dlq import dlq_app
+from shared.cli.events import events_app
+from shared.cli.init import init
+from shared.cli.stack import down, token, up
+from shared.cli.status import status
 from shared.cli.topics import topics_app
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Run and look after the Mentoring Platform."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="Run and look after the Mentoring Platform.\n\nWhere it is comes from the environment"
+    " (MENTORING_KAFKA_*, MENTORING_<SERVICE>_URL, MENTORING_TOKEN or MENTORING_TOKEN_FILE) or, without any"
+    " of these, from the stack that `mentoring up` started.",
 )
+for _command in (up, down, init, status, demo, token):
+    app.command()(_command)
+app.add_typer(events_app, name="events")
+app.add_typer(dlq_app, name="dlq")
 app.add_typer(topics_app, name="topics")
 
 
 def run() -> None:
     """Console script."""
+    # What the clients log is said by the commands themselves, in sentences.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     app()
 
 

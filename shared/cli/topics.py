@@ -4,24 +4,13 @@ import asyncio
 from typing import Any
 
 import typer
-from aiokafka.errors import KafkaError
-from pydantic import ValidationError
 
-from shared.cli.output import AsJson, fail, out, print_json, print_table
+from shared.cli.options import DataDir
+from shared.cli.output import AsJson, counted, fail, print_json, print_line, print_table
+from shared.cli.target import find_target
 from shared.contracts import TOPICS
-from shared.messaging.topics import check_topics, create_topics
-from shared.runtime.settings import KafkaSettings, load_kafka_settings
 
 topics_app = typer.Typer(no_args_is_help=True, help="The Kafka topics of the platform.")
-
-
-def kafka_settings() -> KafkaSettings:
-    """Kafka settings from the environment, or one sentence about what is missing."""
-    try:
-        return load_kafka_settings()
-    except ValidationError as error:
-        missing = ", ".join(f"MENTORING_{'_'.join(map(str, e['loc'])).upper()}" for e in error.errors())
-        fail(f"Kafka settings are missing or wrong: {missing}.", 2)
 
 
 @topics_app.command("list")
@@ -45,38 +34,40 @@ def list_topics(as_json: AsJson = False) -> None:
 
 
 @topics_app.command()
-def create(as_json: AsJson = False) -> None:
+def create(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Create the topics that are missing; safe to repeat."""
-    settings = kafka_settings()
+    from shared.cli.kafka import sentences
+    from shared.messaging.topics import create_topics
+
+    settings = find_target(None, data_dir).kafka()
     if not settings.kafka_create_topics:
         fail(
-            "Topic creation is off (MENTORING_KAFKA_CREATE_TOPICS=false); `mentoring topics check` names what is missing."
+            "Topic creation is off (MENTORING_KAFKA_CREATE_TOPICS=false); `mentoring topics check` names what"
+            " is missing."
         )
-    try:
+    with sentences(settings):
         created = asyncio.run(create_topics(settings))
-    except KafkaError as error:
-        fail(f"Kafka at {settings.kafka_bootstrap_servers} refused: {type(error).__name__}: {error}")
     if as_json:
         print_json({"created": created})
     elif created:
-        out.print(f"Created {len(created)} topics.")
+        print_line(f"Created {counted(len(created), 'topic')}.")
     else:
-        out.print(f"All {len(TOPICS)} topics are there.")
+        print_line(f"All {len(TOPICS)} topics are there.")
 
 
 @topics_app.command()
-def check(as_json: AsJson = False) -> None:
+def check(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Name what is missing on the cluster or differs from the catalogue; exit code 1 when something does."""
-    settings = kafka_settings()
-    try:
+    from shared.cli.kafka import sentences
+    from shared.messaging.topics import check_topics
+
+    settings = find_target(None, data_dir).kafka()
+    with sentences(settings):
         findings = asyncio.run(check_topics(settings))
-    except KafkaError as error:
-        fail(f"Kafka at {settings.kafka_bootstrap_servers} refused: {type(error).__name__}: {error}")
     if as_json:
-        print_json([{"topic": f.topic, "problem": f.problem} for f in findings])
-    elif findings:
-        for finding in findings:
-            out.print(f"{finding.topic} {finding.problem}.", markup=False)
-    else:
-        out.print(f"All {len(TOPICS)} topics are as the catalogue says.")
+        print_json([{"topic": finding.topic, "problem": finding.problem} for finding in findings])
+    for finding in [] if as_json else findings:
+        print_line(f"{finding.topic} {finding.problem}.")
+    if not findings and not as_json:
+        print_line(f"All {len(TOPICS)} topics are as the catalogue says.")
     raise typer.Exit(1 if findings else 0)

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from shared.errors import Forbidden, Invalid, NotYetKnown, ServiceError
 from shared.http.auth import Authenticator, Caller, Unauthenticated
@@ -166,6 +167,13 @@ def install_error_answers(app: FastAPI) -> None:
         return _problem(
             422, "invalid", "The request does not have the form that this route takes.", fields=fields
         )
+
+    @app.exception_handler(HTTPException)
+    async def plain(request: Request, error: HTTPException) -> Response:
+        code = {404: "no_such_route", 405: "method_not_allowed", 413: "too_large"}.get(
+            error.status_code, "bad_request"
+        )
+        return _problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:

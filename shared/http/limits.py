@@ -4,13 +4,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_TEXT = "The body is too large."
 
 Measure = Callable[[str, str, int, float], None]
 
 
-class _TooLarge(Exception):
-    pass
+class _TooLarge(HTTPException):
+    """An HTTP exception, so that the framework's body parser lets it through."""
+
+    def __init__(self) -> None:
+        super().__init__(413, _TEXT)
 
 
 class Limits:
@@ -48,7 +55,15 @@ class Limits:
             await self._app(scope, limited, watched)
         except _TooLarge:
             status = 413
-            await _refuse(send)
+            answer = {
+                "type": "urn:mentoring:problem:too_large",
+                "code": "too_large",
+                "status": 413,
+                "detail": _TEXT,
+            }
+            headers = {"connection": "close"}
+            response = JSONResponse(answer, 413, headers, media_type="application/problem+json")
+            await response(scope, receive, send)
         finally:
             route: Any = scope.get("route")
             self._measure(
@@ -61,10 +76,3 @@ def _declared_length(scope: Scope) -> int:
         if name == b"content-length":
             return int(value) if value.isdigit() else 0
     return 0
-
-
-async def _refuse(send: Send) -> None:
-    body = b'{"type":"urn:mentoring:problem:too_large","code":"too_large","status":413,"detail":"The body is too large."}'
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

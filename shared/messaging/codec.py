@@ -161,7 +161,7 @@ class Decoder:
     def __init__(self, topic: str, handlers: Handlers) -> None:
         self.topic = topic
         self._catalogued = TOPIC[topic]
-        self._handlings = {t: h for t, h in handlers.events.items() if h.event.TOPIC == topic}
+        self._handlings = {t: h for t, h in handlers.events.items() if topic == h.event.TOPIC}
         known = {event.TYPE for event in self._catalogued.events}
         self._known_bases = {m.group(1) for t in known if (m := _VERSION.fullmatch(t))}
         self._known = known

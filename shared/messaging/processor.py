@@ -103,7 +103,7 @@ class BatchProcessor:
                 self.metrics.circuit(self.topic, opened=True)
                 log.error("circuit open", topic=self.topic, retry_seconds=self.circuit.retry_seconds)
                 await asyncio.sleep(self.circuit.retry_seconds)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - sorted below into wait, retry and isolate
                 if is_unavailable(error):
                     await self._wait_for_database(tries, error)
                 elif is_transient(error) and tries < _MAX_TRIES:
@@ -186,9 +186,9 @@ class BatchProcessor:
                 uow.undo(mark)
                 item.die(refusal.code, refusal.message)
                 return
-            except (DBAPIError, OSError, asyncio.TimeoutError):
+            except (TimeoutError, DBAPIError, OSError):
                 raise  # the transaction itself is broken
-            except Exception as defect:
+            except Exception as defect:  # noqa: BLE001 - a defect must not stop its neighbours
                 uow.undo(mark)
                 log.error(
                     "handler failed",

@@ -136,7 +136,7 @@ class TimerWorker:
                     uow.cause = here
                     try:
                         await handling.handle(timer, uow)
-                    except (DBAPIError, OSError, asyncio.TimeoutError):
+                    except (TimeoutError, DBAPIError, OSError):
                         raise
                     except Exception as error:  # noqa: BLE001 - one bad timer must not hold up the others
                         uow.undo(mark)

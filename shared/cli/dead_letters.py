@@ -1,0 +1,112 @@
+"""The dead letters of all services: listed over HTTP, settled over HTTP, read back from Kafka."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from shared.cli.client import ServiceProblem, Services
+
+PAGE: Final = 1000
+"""As many as a service lists at once, the oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One dead letter as its service lists it: ids and the reason, nothing of its content."""
+
+    service: str
+    unattributed: bool
+    values: dict[str, Any] = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        return str(self.values["id"])
+
+    @property
+    def reason(self) -> str:
+        return str(self.values["reason"])
+
+    def document(self) -> dict[str, Any]:
+        return {"service": self.service, "unattributed": self.unattributed, **self.values}
+
+    def row(self) -> dict[str, Any]:
+        """For a table."""
+        values = self.values
+        return {
+            "service": self.service,
+            "id": self.id,
+            "died_at": str(values["died_at"])[:19] + "Z",
+            "from": f"{values['topic']} {values['partition']}@{values['record_offset']}",
+            "type": values["event_type"] or "?",
+            "reason": self.reason + (" (no tenant)" if self.unattributed else ""),
+            "detail": values["detail"],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one dead letter. ``refused`` is a sentence, empty when it was settled."""
+
+    letter: Letter
+    outcome: str
+    refused: str = ""
+    code: str = ""
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "service": self.letter.service,
+            "id": self.letter.id,
+            "outcome": self.outcome,
+            **({"refused": self.refused, "code": self.code} if self.refused else {}),
+        }
+
+
+async def listed(
+    services: Services, selected: Sequence[str], *, state: str, reason: str | None, limit: int
+) -> tuple[list[Letter], list[str]]:
+    """The dead letters of the selected services, oldest first for each, and who could not be asked."""
+    found = await asyncio.gather(
+        *(_listed(services, service, state, limit, alone) for service in selected for alone in (False, True)),
+        return_exceptions=True,
+    )
+    letters: list[Letter] = []
+    problems: dict[str, None] = {}
+    for answer in found:
+        if isinstance(answer, ServiceProblem):
+            problems[str(answer)] = None
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            letters += [letter for letter in answer if reason is None or letter.reason == reason]
+    return letters, list(problems)
+
+
+async def _listed(services: Services, service: str, state: str, limit: int, alone: bool) -> list[Letter]:
+    """*alone*: those that name no tenant, and therefore belong to nobody but the operators."""
+    wanted = {"state": state, "limit": str(limit), "unattributed": "true" if alone else "false"}
+    rows = await services.ask(service, "GET", "/management/dead-letters", params=wanted)
+    return [Letter(service, alone, row) for row in rows]
+
+
+async def settled(
+    services: Services, letters: Sequence[Letter], action: str, *, dry_run: bool
+) -> AsyncIterator[Outcome]:
+    """Redrive or discard one after the other, in the order in which they died."""
+    for letter in letters:
+        if dry_run and action == "discard":
+            yield Outcome(letter, "would discard")
+            continue
+        try:
+            answer = await services.ask(
+                letter.service,
+                "POST",
+                f"/management/dead-letters/{letter.id}/{action}",
+                params={"dry_run": "true"} if dry_run else {},
+            )
+        except ServiceProblem as problem:
+            if problem.status in (401, 403):
+                raise
+            yield Outcome(letter, "refused", str(problem), problem.code or "unreachable")
+        else:
+            yield Outcome(letter, str(answer.get("outcome") or f"would {answer.get('would')}"))

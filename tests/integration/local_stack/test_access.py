@@ -1,0 +1,20 @@
+"""Access rules follow the topic catalogue."""
+
+from deploy.local.access import service_rules
+from deploy.local.kafka import Allow
+from shared.contracts.topics import SERVICES, TOPICS, dead_letter_topic
+
+
+def test_each_topic_has_one_writer_and_foreign_words_one_reader() -> None:
+    rules = list(service_rules("p.", "g."))
+    for topic in TOPICS:
+        writers = {r.user for r in rules if r.name == f"p.{topic.name}" and r.operation == "write"}
+        readers = {r.user for r in rules if r.name == f"p.{topic.name}" and r.operation == "read"}
+        assert writers == {topic.owner}
+        foreign = topic.intake or topic.name in map(dead_letter_topic, SERVICES)
+        assert readers == ({topic.owner} if foreign else set(SERVICES))
+
+
+def test_groups_are_a_services_own() -> None:
+    groups = [rule for rule in service_rules("p.", "g.") if rule.kind == "group"]
+    assert groups == [Allow(name, "all", "group", f"g.{name}.", prefix=True) for name in SERVICES]
