@@ -29,7 +29,6 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then debian no-such-prog
 
 debian java openjdk-17-jre-headless
 debian mvn maven
-debian kubectl kubernetes-client
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt

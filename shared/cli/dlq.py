@@ -40,7 +40,7 @@ OneService = Annotated[
 OneReason = Annotated[
     str | None, typer.Option("--reason", help="Only those with this reason.", show_default=False)
 ]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", show_default=False)]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", show_default=False)]
 All = Annotated[bool, typer.Option("--all", help="All open ones (of --service, with --reason).")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and do nothing.")]
 """``--dry-run`` decodes the record as it would be handled; the handler itself is not called."""

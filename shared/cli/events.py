@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shared.cli.options import DataDir, TenantOption
+from shared.cli.options import DataDir
 from shared.cli.output import AsJson, counted, fail, print_json, print_line, say
 from shared.cli.target import Target, find_target
 from shared.contracts import TOPIC, TOPICS, Topic
@@ -27,7 +27,7 @@ Since = Annotated[
 @events_app.command()
 def tail(
     topics: Annotated[
-        list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Default: every topic with events.")
+        list[str] | None, typer.Argument(metavar="TOPIC", help="Default: every topic with events.")
     ] = None,
     correlation: Annotated[
         str | None, typer.Option(help="Only events of this story.", show_default=False)
@@ -46,13 +46,15 @@ def tail(
     personal: Annotated[
         bool, typer.Option("--personal", help="With --show-data: personal topics as well.")
     ] = False,
-    tenant: TenantOption = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Only events of this organisation.", show_default=False)
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Show events as they come: time, type, subject, sequence, tenant and correlation.
 
-    Without --tenant events of all tenants are shown. `mentoring topics list` says which topics are personal.
+    `mentoring topics list` says which topics are personal.
     """
     from shared.cli.tail import OLDEST, Selection, tail_events
 
@@ -112,7 +114,7 @@ def trace(
 def validate(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="One event each; .jsonl: one a line; -: standard input."),
+        typer.Argument(metavar="FILE", help="One event each; .jsonl: one a line; -: standard input."),
     ],
     as_json: AsJson = False,
 ) -> None:

@@ -20,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",  # re-wraps the paragraphs of docstrings
     help="Run and look after the Mentoring Platform.\n\nWhere it is comes from the environment"
     " (MENTORING_KAFKA_*, MENTORING_<SERVICE>_URL, MENTORING_TOKEN or MENTORING_TOKEN_FILE) or, without any"
     " of these, from the stack that `mentoring up` started.",

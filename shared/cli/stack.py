@@ -15,7 +15,7 @@ from shared.cli.target import SUBJECT, local_target
 from shared.contracts import SERVICES
 
 if TYPE_CHECKING:
-    from deploy.local import LocalStack
+    from shared.cli.local import LocalStack
 
 
 def up(

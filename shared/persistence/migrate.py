@@ -5,6 +5,7 @@ in 5 s gives up instead of queueing all traffic behind it.
 """
 
 import importlib
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -32,10 +33,18 @@ def _config(service: str) -> Config:
 
 def head_of(service: str) -> str:
     """The newest revision that this code knows of."""
-    head = ScriptDirectory.from_config(_config(service)).get_current_head()
-    if head is None:
+    return revisions_of(service)[0]
+
+
+@cache
+def revisions_of(service: str) -> tuple[str, ...]:
+    """All revisions that this code knows of, the newest first."""
+    known = tuple(
+        script.revision for script in ScriptDirectory.from_config(_config(service)).walk_revisions()
+    )
+    if not known:
         raise RuntimeError(f"{service} has no migrations")
-    return head
+    return known
 
 
 async def revision_of(connection: AsyncConnection) -> str | None:

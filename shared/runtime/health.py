@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.persistence.database import Database
-from shared.persistence.migrate import head_of, revision_of
+from shared.persistence.migrate import revision_of, revisions_of
 
 
 @dataclass(slots=True)
@@ -49,5 +49,9 @@ class Health:
                 revision = await revision_of(connection)
         except Exception as error:  # noqa: BLE001 - any failure means not ready; its kind is the answer
             return f"the database does not answer ({type(error).__name__})"
-        head = head_of(self.database.service)
-        return None if revision == head else f"the schema is at {revision}, this code needs {head}"
+        head, *older = revisions_of(self.database.service)
+        if revision is None or revision in older:
+            return f"the schema is at {revision}, this code needs {head}"
+        # A revision that this code does not know is a newer one: migrations go first, and stay compatible
+        # with the release before them, so the old replicas go on serving while they are replaced.
+        return None

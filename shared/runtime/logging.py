@@ -5,6 +5,7 @@ Nothing personal is logged: messages are constant words, values are ids, counts 
 
 import logging
 import sys
+import time
 from typing import Any
 
 import msgspec
@@ -15,10 +16,21 @@ def _render(logger: Any, name: str, event: Any) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()
 
 
+_REPEAT_SECONDS = 30.0
+
+
 class _Forward(logging.Handler):
-    """Lines of libraries, reduced to logger and message."""
+    """Lines of libraries, reduced to logger and message; one that repeats is said every half minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
+        key, now = (record.name, str(record.msg)), time.monotonic()
+        if now - self._said.get(key, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
+            return
+        self._said[key] = now
         structlog.get_logger().log(
             max(record.levelno, logging.INFO),
             record.getMessage()[:500],

@@ -81,7 +81,9 @@ def nobody_has_privileges(document: Document) -> Iterator[str]:
             yield f"{name} keeps capabilities"
         if "no-new-privileges:true" not in container.get("security_opt", []):
             yield f"{name} may gain privileges"
-        for key in {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "volumes_from"} & set(container):
+        for key in {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "volumes_from"} & set(
+            container
+        ):
             yield f"{name} asks for {key}"
         if "docker.sock" in json.dumps(container.get("volumes", [])):
             yield f"{name} holds the engine's socket"
@@ -114,7 +116,9 @@ def mounts_are_declared_and_used(document: Document) -> Iterator[str]:
 def secrets_are_the_least_needed(document: Document) -> Iterator[str]:
     """A service holds its own working passwords, its migration the owner's, and nobody another's."""
     wanted = {
-        **{name: [f"{name}_database_app_password", f"{name}_database_plumbing_password"] for name in SERVICES},
+        **{
+            name: [f"{name}_database_app_password", f"{name}_database_plumbing_password"] for name in SERVICES
+        },
         **{f"migrate-{name}": [f"{name}_database_owner_password"] for name in SERVICES},
         "topics": [],
         "kafka": [],
@@ -150,7 +154,9 @@ def _shape(name: str, container: Mapping[str, Any] | None) -> str:
     if container is None:
         return "missing"
     environment = {
-        key: value for key, value in container["environment"].items() if not _ONLY_NOTIFICATIONS.fullmatch(key)
+        key: value
+        for key, value in container["environment"].items()
+        if not _ONLY_NOTIFICATIONS.fullmatch(key)
     }
     text = json.dumps({**container, "environment": environment}, sort_keys=True)
     text = re.sub(r":-80\d\d\}:8080", ":-PORT}:8080", text)
@@ -192,7 +198,9 @@ def kafka_and_postgres_stay_inside(document: Document) -> Iterator[str]:
     if document["networks"].get("backend", {}).get("internal") is not True:
         yield "the backend network leads outside"
     for name in ("kafka", "postgres"):
-        if document["services"][name].get("networks") != ["backend"] or document["services"][name].get("ports"):
+        if document["services"][name].get("networks") != ["backend"] or document["services"][name].get(
+            "ports"
+        ):
             yield f"{name} can be reached from outside"
 
 

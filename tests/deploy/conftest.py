@@ -1,7 +1,5 @@
 """What the deployment tests share: the rendered Kubernetes objects."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.deploy.sources import KUBERNETES, Document, copy_with_secrets, render

@@ -54,7 +54,10 @@ class Dockerfile:
     def built_in(self, name: str) -> list[str]:
         """The stages from which the image of this stage takes files."""
         return [
-            found for kind, text in self.chain(name) if kind == "COPY" for found in re.findall(r"--from=(\S+)", text)
+            found
+            for kind, text in self.chain(name)
+            if kind == "COPY"
+            for found in re.findall(r"--from=(\S+)", text)
         ]
 
 
@@ -133,7 +136,9 @@ def services_have_health(file: Dockerfile) -> Iterator[str]:
 
 def images_hold_one_service(file: Dockerfile) -> Iterator[str]:
     for name in _targets(file):
-        copied = [source for stage in file.built_in(name) for source in file.copied(stage)] + file.copied(name)
+        copied = [source for stage in file.built_in(name) for source in file.copied(stage)] + file.copied(
+            name
+        )
         services = {source for source in copied if source.startswith("services")}
         expected = set() if name == TOOLS else {"services/__init__.py", f"services/{name}/"}
         if services != expected:
@@ -150,7 +155,9 @@ def images_hold_one_service(file: Dockerfile) -> Iterator[str]:
 def dependencies_are_installed_by_hash(file: Dockerfile) -> Iterator[str]:
     for stage in file.stages.values():
         for kind, text in stage.instructions:
-            for command in re.findall(r"pip (?:--python \S+ )?(?:install|wheel)[^&]*", text) if kind == "RUN" else []:
+            for command in (
+                re.findall(r"pip (?:--python \S+ )?(?:install|wheel)[^&]*", text) if kind == "RUN" else []
+            ):
                 if "--require-hashes" not in command and "--no-deps" not in command:
                     yield f"{stage.name} installs what nobody pinned: {command}"
                 if "PIP_NO_CACHE_DIR" not in file.environment(stage.name) and "--no-cache-dir" not in command:

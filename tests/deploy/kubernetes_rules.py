@@ -10,7 +10,7 @@ from tests.deploy.sources import SERVICES, Document, Rule, is_pinned, is_secret_
 Objects = Sequence[Document]
 
 PROBES: Final = {
-    "startupProbe": "/health/startup",
+    "startupProbe": "/health/live",  # /health/startup also waits for Kafka, and readiness must not
     "livenessProbe": "/health/live",
     "readinessProbe": "/health/ready",
 }
@@ -51,7 +51,9 @@ def everything_is_there(objects: Objects) -> Iterator[str]:
     names = {name_of(item) for item in objects}
     wanted = {"Job/topics", "Namespace/mentoring", "NetworkPolicy/mentoring"}
     for service in SERVICES:
-        wanted |= {f"{kind}/{service}" for kind in ("Deployment", "Service", "PodDisruptionBudget", "ServiceAccount")}
+        wanted |= {
+            f"{kind}/{service}" for kind in ("Deployment", "Service", "PodDisruptionBudget", "ServiceAccount")
+        }
         wanted.add(f"Job/{service}-migrate")
     yield from (f"{name} is missing" for name in sorted(wanted - names))
     if "SERVICE" in json.dumps(list(objects)).replace('"SERVICE_', ""):
@@ -88,7 +90,9 @@ def pods_are_restricted(objects: Objects) -> Iterator[str]:
             yield f"{name} has no seccomp profile"
         for key in {"hostNetwork", "hostPID", "hostIPC"} & set(pod):
             yield f"{name} asks for {key}"
-        yield from (f"{name} mounts a path of the node" for volume in pod.get("volumes", []) if "hostPath" in volume)
+        yield from (
+            f"{name} mounts a path of the node" for volume in pod.get("volumes", []) if "hostPath" in volume
+        )
         for container in _containers(workload):
             own = container.get("securityContext", {})
             if own.get("allowPrivilegeEscalation") is not False:
@@ -135,12 +139,18 @@ def deployments_are_probed(objects: Objects) -> Iterator[str]:
 def deployments_may_finish_their_work(objects: Objects) -> Iterator[str]:
     work = float(_settings(objects).get("MENTORING_SHUTDOWN_SECONDS", "inf"))
     for deployment in of_kind(objects, "Deployment"):
-        sleep = _containers(deployment)[0].get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+        sleep = (
+            _containers(deployment)[0]
+            .get("lifecycle", {})
+            .get("preStop", {})
+            .get("sleep", {})
+            .get("seconds", 0)
+        )
         if not sleep:
             yield f"{name_of(deployment)} stops answering before the endpoints forget it"
         grace = _pod(deployment).get("terminationGracePeriodSeconds", 30)
         if grace < sleep + work + 10:
-            yield f"{name_of(deployment)} is killed after {grace} s, and may need {sleep + work:.0f} and a little"
+            yield f"{name_of(deployment)} is killed after {grace} s, and may need {sleep + work:.0f} or more"
 
 
 def deployments_survive_a_drain(objects: Objects) -> Iterator[str]:
@@ -215,7 +225,12 @@ def secrets_of(workload: Document) -> list[str]:
 
 
 def services_are_alike(objects: Objects) -> Iterator[str]:
-    for kind, suffix in (("Deployment", ""), ("Service", ""), ("PodDisruptionBudget", ""), ("Job", "-migrate")):
+    for kind, suffix in (
+        ("Deployment", ""),
+        ("Service", ""),
+        ("PodDisruptionBudget", ""),
+        ("Job", "-migrate"),
+    ):
         shapes = {
             service: _shape(service, item)
             for service in SERVICES

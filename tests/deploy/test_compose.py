@@ -117,7 +117,10 @@ BROKEN: list[tuple[str, Callable[[Document], None]]] = [
     ("nobody_has_privileges", _set("kafka", "privileged", True)),
     ("nobody_has_privileges", _set("kafka", "volumes", ["/var/run/docker.sock:/var/run/docker.sock"])),
     ("secrets_are_files", _environment("profiles", "MENTORING_DATABASE_APP_PASSWORD", "hunter2")),
-    ("secrets_are_files", _environment("bootstrap", "DSN_OF_ADMIN", "postgresql://postgres:hunter2@postgres/")),
+    (
+        "secrets_are_files",
+        _environment("bootstrap", "DSN_OF_ADMIN", "postgresql://postgres:hunter2@postgres/"),
+    ),
     ("secrets_are_files", _inline_secret),
     ("mounts_are_declared_and_used", _undeclared_secret),
     ("mounts_are_declared_and_used", _unused_secret),

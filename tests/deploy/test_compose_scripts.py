@@ -32,7 +32,9 @@ def _contents(folder: Path) -> dict[str, str]:
 
 def test_every_file_that_compose_mounts_is_made(folder: Path) -> None:
     document = load_compose()
-    mounted = {Path(entry["file"]).name for kind in ("secrets", "configs") for entry in document[kind].values()}
+    mounted = {
+        Path(entry["file"]).name for kind in ("secrets", "configs") for entry in document[kind].values()
+    }
     assert set(_contents(folder)) == mounted | {"signing_key.pem"}
 
 

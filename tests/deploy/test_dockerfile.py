@@ -3,12 +3,20 @@
 Every rule is shown to reject a broken copy.
 """
 
+import json
 import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 import pytest
-from docker.utils.build import exclude_paths
+from docker.utils.build import exclude_paths  # type: ignore[import-untyped]
 
 from tests.deploy.dockerfile_rules import RULES, parse
 from tests.deploy.sources import DOCKERFILE, ROOT, check_all, load_compose, tool
@@ -60,7 +68,11 @@ BROKEN: Final = [
     ("images_hold_one_service", "COPY shared/ shared/", ""),
     ("images_hold_one_service", "COPY requirements/feedback.txt", "COPY requirements/matching.txt"),
     ("images_hold_one_service", "COPY --from=build-feedback", "COPY --from=build-matching"),
-    ("dependencies_are_installed_by_hash", "install --require-hashes --requirement matching.txt", "install matching"),
+    (
+        "dependencies_are_installed_by_hash",
+        "install --require-hashes --requirement matching.txt",
+        "install matching",
+    ),
     ("dependencies_are_installed_by_hash", "PIP_NO_CACHE_DIR=1", "PIP_NO_COLOR=1"),
     ("dependencies_are_installed_by_hash", "WORKDIR /src", "RUN apt-get update && apt-get install -y gcc"),
     ("images_are_fit_for_a_read_only_root", "PYTHONDONTWRITEBYTECODE=1", "PYTHONOPTIMIZE=1"),
@@ -86,14 +98,19 @@ def test_every_rule_is_shown_to_reject_something() -> None:
 
 
 def test_compose_builds_every_target() -> None:
-    targets = {container["build"]["target"] for container in load_compose()["services"].values() if "build" in container}
+    targets = {
+        container["build"]["target"]
+        for container in load_compose()["services"].values()
+        if "build" in container
+    }
     assert targets == {"profiles", "matching", "feedback", "notifications", "tools"}
 
 
 def _context() -> set[str]:
     """What the Docker client would send to the engine."""
     patterns = [
-        line for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        line
+        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
         if line.strip() and not line.startswith("#")
     ]
     return set(exclude_paths(str(ROOT), patterns))
@@ -104,16 +121,83 @@ def test_the_build_context_holds_what_is_copied() -> None:
     file = parse(TEXT)
     copied = {source for stage in file.stages for source in file.copied(stage)}
     missing = {
-        source for source in copied
+        source
+        for source in copied
         if not any(path == source or path.startswith(source.rstrip("/") + "/") for path in context)
     }
     assert missing == set()
 
 
 def test_the_build_context_holds_nothing_else() -> None:
-    allowed = ("services", "shared", "requirements", "pyproject.toml", "README.md", "deploy/docker/build-requirements.txt")
+    allowed = (
+        "services",
+        "shared",
+        "requirements",
+        "pyproject.toml",
+        "README.md",
+        "deploy/docker/build-requirements.txt",
+    )
     strangers = {
-        path for path in _context()
-        if (ROOT / path).is_file() and not path.startswith(allowed) and path not in ("Dockerfile", ".dockerignore")
+        path
+        for path in _context()
+        if (ROOT / path).is_file()
+        and not path.startswith(allowed)
+        and path not in ("Dockerfile", ".dockerignore")
     }
     assert strangers == set()
+
+
+def test_data_files_are_installed_with_the_code() -> None:
+    """A wheel holds Python files and what `package-data` names; the images are made from the wheel."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    named = project["tool"]["setuptools"].get("package-data", {}).get("*", [])
+    data = {
+        path
+        for path in _context()
+        if path.startswith(("services/", "shared/")) and (ROOT / path).is_file() and not path.endswith(".py")
+    }
+    assert {path for path in data if not any(fnmatch(Path(path).name, pattern) for pattern in named)} == set()
+
+
+def _health_commands() -> dict[str, list[str]]:
+    dockerfile = parse(TEXT).last("profiles", "HEALTHCHECK").partition(" CMD ")[2]
+    return {
+        "Dockerfile": json.loads(dockerfile),
+        "Compose": load_compose()["services"]["profiles"]["healthcheck"]["test"][1:],
+    }
+
+
+@contextmanager
+def _server(status: int) -> Iterator[int]:
+    """Something that answers every request with this status; gives its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def _ask(command: list[str], port: int) -> int:
+    environment = {"MENTORING_HTTP_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}
+    program = [sys.executable, *command[1:]]
+    return subprocess.run(program, env=environment, capture_output=True, check=False, timeout=30).returncode
+
+
+@pytest.mark.parametrize("where", ["Dockerfile", "Compose"])
+def test_the_health_check_believes_the_answer(where: str) -> None:
+    command = _health_commands()[where]
+    with _server(200) as port:
+        assert _ask(command, port) == 0
+    assert _ask(command, port) != 0
+    with _server(503) as port:
+        assert _ask(command, port) != 0

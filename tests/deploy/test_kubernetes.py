@@ -73,9 +73,7 @@ def test_the_example_needs_its_secret_files(tmp_path: Path) -> None:
 
 def test_the_example_makes_every_secret_that_is_mounted(example: Objects) -> None:
     made = {item["metadata"]["name"] for item in of_kind(example, "Secret")}
-    mounted = {
-        name for item in example if item["kind"] in ("Deployment", "Job") for name in secrets_of(item)
-    }
+    mounted = {name for item in example if item["kind"] in ("Deployment", "Job") for name in secrets_of(item)}
     assert mounted == made
 
 
@@ -155,10 +153,16 @@ BROKEN: list[tuple[str, Callable[[Objects], None]]] = [
     ("everything_has_limits", _edit("Job/topics", *_FIRST, "resources", "requests")),
     ("everything_has_limits", _edit("Job/topics", *_POD, "volumes", 2, "emptyDir", value={"medium": ""})),
     ("deployments_are_probed", _edit("Deployment/matching", *_FIRST, "startupProbe")),
-    ("deployments_are_probed", _edit("Deployment/matching", *_FIRST, "livenessProbe", "httpGet", "path", value="/")),
+    (
+        "deployments_are_probed",
+        _edit("Deployment/matching", *_FIRST, "livenessProbe", "httpGet", "path", value="/"),
+    ),
     ("deployments_are_probed", _edit("Deployment/matching", *_FIRST, "readinessProbe")),
     ("deployments_are_probed", _setting("MENTORING_HTTP_PORT", "8081")),
-    ("deployments_may_finish_their_work", _edit("Deployment/profiles", *_POD, "terminationGracePeriodSeconds")),
+    (
+        "deployments_may_finish_their_work",
+        _edit("Deployment/profiles", *_POD, "terminationGracePeriodSeconds"),
+    ),
     ("deployments_may_finish_their_work", _edit("Deployment/profiles", *_FIRST, "lifecycle")),
     ("deployments_may_finish_their_work", _setting("MENTORING_SHUTDOWN_SECONDS", "60")),
     ("deployments_survive_a_drain", _without("PodDisruptionBudget/profiles")),
@@ -170,29 +174,55 @@ BROKEN: list[tuple[str, Callable[[Objects], None]]] = [
         _edit("Service/profiles", "spec", "selector", "app.kubernetes.io/name", value="matching"),
     ),
     ("services_find_their_pods", _edit("Service/profiles", "spec", "ports", 0, "targetPort", value="web")),
-    ("services_find_their_pods", _edit("Service/profiles", "spec", "selector", "app.kubernetes.io/component")),
+    (
+        "services_find_their_pods",
+        _edit("Service/profiles", "spec", "selector", "app.kubernetes.io/component"),
+    ),
     ("jobs_end", _edit("Job/profiles-migrate", "spec", "activeDeadlineSeconds")),
     ("jobs_end", _edit("Job/profiles-migrate", *_POD, "restartPolicy", value="OnFailure")),
     ("secrets_are_only_referred_to", _with(_SECRET)),
     ("secrets_are_only_referred_to", _setting("MENTORING_DATABASE_APP_PASSWORD", "hunter2")),
-    ("secrets_are_only_referred_to", _environment("Deployment/profiles", {"name": "DB_PASSWORD", "value": "x"})),
-    ("secrets_are_only_referred_to", _environment("Deployment/profiles", {"name": "X", "valueFrom": _FROM_KEY})),
+    (
+        "secrets_are_only_referred_to",
+        _environment("Deployment/profiles", {"name": "DB_PASSWORD", "value": "x"}),
+    ),
+    (
+        "secrets_are_only_referred_to",
+        _environment("Deployment/profiles", {"name": "X", "valueFrom": _FROM_KEY}),
+    ),
     (
         "secrets_are_the_least_needed",
         _edit(
-            "Deployment/profiles", *_POD, "volumes", 0, "projected", "sources", 0, "secret", "name",
+            "Deployment/profiles",
+            *_POD,
+            "volumes",
+            0,
+            "projected",
+            "sources",
+            0,
+            "secret",
+            "name",
             value="profiles-database-owner",
         ),
     ),
     (
         "secrets_are_the_least_needed",
-        _edit("Job/topics", *_POD, "volumes", 2, value={"name": "s", "secret": {"secretName": "profiles-database"}}),
+        _edit(
+            "Job/topics",
+            *_POD,
+            "volumes",
+            2,
+            value={"name": "s", "secret": {"secretName": "profiles-database"}},
+        ),
     ),
     ("services_are_alike", _edit("Deployment/profiles", "spec", "replicas", value=3)),
     ("services_are_alike", _edit("Job/profiles-migrate", "spec", "backoffLimit", value=1)),
     ("only_http_comes_in", _edit("NetworkPolicy/mentoring", "spec", "ingress", 0, "from")),
     ("only_http_comes_in", _edit("NetworkPolicy/mentoring", "spec", "policyTypes", value=["Egress"])),
-    ("only_http_comes_in", _edit("NetworkPolicy/mentoring", "spec", "podSelector", "matchLabels", value={"a": "b"})),
+    (
+        "only_http_comes_in",
+        _edit("NetworkPolicy/mentoring", "spec", "podSelector", "matchLabels", value={"a": "b"}),
+    ),
 ]
 
 

@@ -24,7 +24,11 @@ def _known_to_bootstrap() -> set[str]:
     from shared.contracts.topics import SERVICES as ALL_SERVICES
     from shared.persistence.bootstrap import ROLES
 
-    names = {f"MENTORING_BOOTSTRAP_{service.upper()}_{role.upper()}_PASSWORD" for service in ALL_SERVICES for role in ROLES}
+    names = {
+        f"MENTORING_BOOTSTRAP_{service.upper()}_{role.upper()}_PASSWORD"
+        for service in ALL_SERVICES
+        for role in ROLES
+    }
     names.add("MENTORING_BOOTSTRAP_ADMIN_DSN")
     return names | {f"{name}_FILE" for name in names}
 
@@ -114,7 +118,9 @@ def test_compose_gives_values_that_a_service_takes(
     assert getattr(settings, f"database_{role}_password").get_secret_value() == "from the file"
 
 
-def test_a_value_that_a_service_does_not_take_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_a_service_does_not_take_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     environment = _compose_environment("profiles") | {"MENTORING_DATABASE_SSLMODE": "off"}
     with pytest.raises(ValidationError):
         _load(environment, tmp_path, monkeypatch)
@@ -136,7 +142,7 @@ def test_kubernetes_gives_values_that_a_service_takes(
     for environment in environments.values():
         settings = _load(environment, tmp_path, monkeypatch)
         assert settings.replica == "a-pod"
-        assert settings.kafka_create_topics is False
+        assert settings.kafka_security_protocol == "SASL_SSL"
 
 
 def test_the_base_alone_cannot_start_a_service(
