@@ -1,6 +1,7 @@
-"""``python -m services.feedback`` runs one replica of the service."""
+"""``python -m services.feedback [migrate]``"""
 
-from services.feedback.main import SERVICE
-from shared.runtime.process import main
+if __name__ == "__main__":
+    # Imported only here: a worker process that imports this module again must not load the service.
+    from shared.runtime.entry import run
 
-main(SERVICE)
+    run("feedback")

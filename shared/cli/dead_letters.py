@@ -30,18 +30,16 @@ class Letter:
     def document(self) -> dict[str, Any]:
         return {"service": self.service, "unattributed": self.unattributed, **self.values}
 
-    def row(self) -> dict[str, Any]:
-        """For a table."""
+    def lines(self) -> list[str]:
+        """For people: which and why, where it came from, what is wrong."""
         values = self.values
-        return {
-            "service": self.service,
-            "id": self.id,
-            "died_at": str(values["died_at"])[:19] + "Z",
-            "from": f"{values['topic']} {values['partition']}@{values['record_offset']}",
-            "type": values["event_type"] or "?",
-            "reason": self.reason + (" (no tenant)" if self.unattributed else ""),
-            "detail": values["detail"],
-        }
+        whose = " (names no tenant)" if self.unattributed else ""
+        place = f"{values['topic']} {values['partition']}@{values['record_offset']}"
+        return [
+            f"{self.id}  {self.service}: {self.reason}{whose}",
+            f"    {place}, {values['event_type'] or 'type unknown'}, died {str(values['died_at'])[:19]}Z",
+            f"    {values['detail']}",
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ async def settled(
     """Redrive or discard one after the other, in the order in which they died."""
     for letter in letters:
         if dry_run and action == "discard":
-            yield Outcome(letter, "would discard")
+            yield Outcome(letter, "would be discarded")
             continue
         try:
             answer = await services.ask(
@@ -109,4 +107,4 @@ async def settled(
                 raise
             yield Outcome(letter, "refused", str(problem), problem.code or "unreachable")
         else:
-            yield Outcome(letter, str(answer.get("outcome") or f"would {answer.get('would')}"))
+            yield Outcome(letter, "would be handled" if dry_run else str(answer["outcome"]))

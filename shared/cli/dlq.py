@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from shared.cli.client import ServiceProblem, Services
 from shared.cli.dead_letters import PAGE, Letter, Outcome, listed, settled
 from shared.cli.options import DataDir, TenantOption, Yes
-from shared.cli.output import AsJson, counted, err, fail, print_json, print_line, print_table, say
+from shared.cli.output import AsJson, counted, err, fail, print_json, print_line, say
 from shared.cli.target import Target, find_target
 from shared.contracts import SERVICES
 
@@ -65,16 +65,18 @@ def list_letters(
 
     async def ask() -> tuple[list[Letter], list[str]]:
         async with Services(target, "operator") as services:
+            services.token()  # whoever cannot have one is told so once
             return await listed(services, _selected(service), state=state, reason=reason, limit=limit)
 
     letters, problems = asyncio.run(ask())
     if as_json:
         print_json([letter.document() for letter in letters])
-    elif letters:
-        rows = [letter.row() for letter in letters]
-        print_table(rows, list(rows[0]))
-    elif not problems:
-        print_line(f"No {state} dead letters.")
+    for line in [] if as_json else [line for letter in letters for line in letter.lines()]:
+        print_line(line)
+    if not as_json and not problems:
+        print_line(
+            f"{counted(len(letters), f'{state} dead letter')}." if letters else f"No {state} dead letters."
+        )
     for problem in problems:
         say(problem)
     raise typer.Exit(1 if problems else 0)
@@ -164,6 +166,7 @@ def _settle(
 
     async def find() -> tuple[list[Letter], list[str]]:
         async with Services(target, "operator") as services:
+            services.token()  # whoever cannot have one is told so once
             return await listed(services, _selected(service), state=State.OPEN, reason=reason, limit=PAGE)
 
     letters, problems = asyncio.run(find())

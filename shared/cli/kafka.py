@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from shared.cli.output import fail
 from shared.contracts import TOPICS, Topic
-from shared.messaging.kafka import group_name, lag, make_admin, make_producer, make_reader, topic_name
+from shared.messaging.kafka import group_name, make_admin, make_producer, make_reader, topic_name
 from shared.runtime.settings import KafkaSettings
 
 CLIENT = "mentoring-cli"
@@ -40,25 +40,20 @@ class Reader:
     def __init__(self, settings: KafkaSettings, topics: Sequence[Topic]) -> None:
         self._settings = settings
         self._topics = {topic_name(settings, topic): topic for topic in topics}
-        self._consumer: AIOKafkaConsumer = make_reader(settings, client_id=CLIENT)
+        self._consumer: AIOKafkaConsumer = None
         self.missing: list[str] = []
         """Topics that the cluster does not have."""
 
     async def __aenter__(self) -> "Reader":
+        known = await _partitions(self._settings)
+        self.missing = [name for name in self._topics if name not in known]
+        self._consumer = make_reader(self._settings, client_id=CLIENT)
         try:
             await self._consumer.start()
-            known = await self._consumer.topics()
         except BaseException:
             await self._consumer.stop()
             raise
-        self.missing = [name for name in self._topics if name not in known]
-        partitions = [
-            TopicPartition(name, number)
-            for name in self._topics
-            if name in known
-            for number in sorted(self._consumer.partitions_for_topic(name) or ())
-        ]
-        self._consumer.assign(partitions)
+        self._consumer.assign([tp for name in self._topics for tp in known.get(name, ())])
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -143,20 +138,49 @@ async def send(
 
 async def lags(settings: KafkaSettings, services: Sequence[str]) -> dict[str, dict[str, int]]:
     """Records that each service has not committed yet, by service and topic; only groups that exist."""
+    known = await _partitions(settings)
+    admin = make_admin(settings, CLIENT)
+    reader = make_reader(settings, client_id=CLIENT)
+    behind: dict[str, dict[str, int]] = {service: {} for service in services}
+    try:
+        await admin.start()
+        await reader.start()
+        groups = {str(entry[0]) for entry in await admin.list_consumer_groups()}
+        every = [tp for topic in TOPICS for tp in known.get(topic_name(settings, topic), ())]
+        starts = await reader.beginning_offsets(every) if every else {}
+        ends = await reader.end_offsets(every) if every else {}
+        for service in services:
+            for topic in TOPICS:
+                name, group = topic_name(settings, topic), group_name(settings, service, topic.name)
+                if group not in groups or name not in known:
+                    continue
+                committed = await admin.list_consumer_group_offsets(group)
+                done = {tp: entry.offset for tp, entry in committed.items() if entry.offset >= 0}
+                behind[service][topic.name] = sum(
+                    max(0, ends[tp] - done.get(tp, starts[tp])) for tp in known[name]
+                )
+    finally:
+        await reader.stop()
+        await admin.close()
+    return behind
+
+
+async def _partitions(settings: KafkaSettings) -> dict[str, list[TopicPartition]]:
+    """All partitions of every topic on the cluster, by the topic's name there.
+
+    aiokafka's consumer knows only the partitions of topics that it is subscribed or assigned to, whatever
+    its ``topics()`` has just listed; the admin client can be asked.
+    """
     admin = make_admin(settings, CLIENT)
     try:
         await admin.start()
-        groups = {str(entry[0]) for entry in await admin.list_consumer_groups()}
+        described = await admin.describe_topics()
     finally:
         await admin.close()
-    pairs: dict[tuple[str, str], tuple[str, str]] = {
-        (group_name(settings, service, topic.name), topic_name(settings, topic)): (service, topic.name)
-        for service in services
-        for topic in TOPICS
-        if group_name(settings, service, topic.name) in groups
+    return {
+        entry["topic"]: [
+            TopicPartition(entry["topic"], number)
+            for number in sorted(partition["partition"] for partition in entry["partitions"])
+        ]
+        for entry in described
     }
-    behind: dict[str, dict[str, int]] = {service: {} for service in services}
-    for pair, records in (await lag(settings, list(pairs))).items():
-        service, name = pairs[pair]
-        behind[service][name] = records
-    return behind

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shared.cli.output import fail
 
 if TYPE_CHECKING:
-    from deploy.local import LocalStack
+    from deploy.local import LocalStack as LocalStack
 
 Sign = Callable[[str, str, Sequence[str], int], str]
 """Makes a bearer token from subject, tenant, roles and its life in seconds."""

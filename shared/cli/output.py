@@ -7,7 +7,7 @@ every command can be piped into another program.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+_NO_EDGE: Final = 10_000
+_NO_NUMBER: Final = (None, "", "?", "-")
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -42,9 +45,14 @@ def make_table(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: str | None = None
 ) -> Table:
     """The table that :func:`print_table` prints. A cell that is a rich ``Text`` keeps its style."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="bold"
+    )
     for column in columns:
-        numeric = bool(rows) and all(isinstance(row.get(column), int | float) for row in rows)
+        values = [row.get(column) for row in rows]
+        numeric = any(_is_number(value) for value in values) and all(
+            _is_number(value) or value in _NO_NUMBER for value in values
+        )
         table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
@@ -53,13 +61,16 @@ def make_table(
 
 def show_table(table: Table) -> None:
     """Print a table; as wide as it needs to be when nobody looks at a screen."""
-    width = None if out.is_terminal else max(1, Measurement.get(out, wide(out), table).maximum)
-    out.print(table, width=width, crop=False)
+    if out.is_terminal:
+        out.print(table)
+        return
+    page = Console(width=_NO_EDGE, highlight=False)
+    page.width = max(1, Measurement.get(page, page.options, table).maximum)
+    page.print(table)
 
 
-def wide(console: Console) -> Any:
-    """Options of a console without an edge."""
-    return console.options.update(width=10_000)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _cell(value: Any) -> Text:

@@ -109,34 +109,28 @@ def _say_running(stack: "LocalStack", stopped: list[str], data_dir: Path | None,
 
 def _show(stack: "LocalStack", state: str, data_dir: Path | None, *, as_json: bool) -> None:
     replicas = [process for replicas in stack.services.values() for process in replicas]
-    rows: list[dict[str, Any]] = [
-        {"what": process.name, "address": process.url, "log": str(process.log_path)} for process in replicas
-    ]
-    kafka, postgres = stack.kafka, stack.postgres
+    rows: list[dict[str, Any]] = [{"part": process.name, "address": process.url} for process in replicas]
     rows += [
-        {"what": f"Kafka {kafka.version}", "address": kafka.bootstrap_servers, "log": str(kafka.log_path())},
-        {"what": f"PostgreSQL {postgres.version}", "address": f"{postgres.host}:{postgres.port}"},
+        {"part": f"Kafka {stack.kafka.version}", "address": stack.kafka.bootstrap_servers},
         {
-            "what": "mail sink",
-            "address": f"127.0.0.1:{stack.mail_server.port}",
-            "log": str(stack.mail.directory),
+            "part": f"PostgreSQL {stack.postgres.version}",
+            "address": f"{stack.postgres.host}:{stack.postgres.port}",
         },
+        {"part": "mail sink", "address": f"127.0.0.1:{stack.mail_server.port}"},
     ]
-    if postgres.ours:
-        rows[-2]["log"] = str(postgres.log_path)
     if as_json:
         print_json({"state": state, "data_dir": str(stack.data_dir), "parts": rows})
         return
-    print_table(rows, ("what", "address", "log"))
+    print_table(rows, ("part", "address"))
+    print_line(f"\nData, logs and mails are in {stack.data_dir}. Next:")
     again = _again(data_dir)
-    print_line("")
     for command, about in (
-        ("init --coordinator E1 --programme leadership", "the first organisation, coordinator and programme"),
+        ("init --name Acme --coordinator E1 --programme first", "the first organisation, coordinator and programme"),
         ("status", "how the services do"),
         ("events tail --from-start", "what they say"),
         ("down", "stop everything"),
     ):
-        print_line(f"  {f'mentoring {command}{again}':<58}  {about}")
+        print_line(f"  {f'mentoring {command}{again}':<62}  {about}")
 
 
 def _again(data_dir: Path | None) -> str:

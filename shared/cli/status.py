@@ -28,6 +28,9 @@ def status(
 ) -> None:
     """How every service does: readiness, backlog, lag, dead letters. Exit code 1 when something is not healthy.
 
+    The columns: records behind on all topics, events not sent yet and the age of the oldest, timers that are
+    due, open dead letters.
+
     Not healthy: no answer, not ready, a task that waits or has ended, Kafka unreachable, an event unsent for
     30 seconds, 10,000 records behind on a topic, an open dead letter.
     """
@@ -76,7 +79,7 @@ def _page(report: "Report") -> RenderableType:
 
 
 def _tables(report: "Report") -> list[Table]:
-    columns = ("service", "ready", "live", "schema", "lag", "outbox", "oldest", "timers_due", "dead_letters")
+    columns = ("service", "ready", "live", "schema", "lag", "outbox", "oldest", "timers", "dead")
     tables = [make_table([_row(health) for health in report.services], columns)]
     if lag := _lag_rows(report):
         tables.append(make_table(lag, ("topic", *SERVICES), title="Records behind"))
@@ -95,8 +98,8 @@ def _row(health: "Health") -> dict[str, object]:
         "lag": "?" if health.lag is None else sum(health.lag.values()),
         "outbox": backlog.get("outbox_pending", "?"),
         "oldest": "?" if oldest is None else duration(oldest),
-        "timers_due": backlog.get("timers_due", "?"),
-        "dead_letters": backlog.get("dead_letters_open", "?"),
+        "timers": backlog.get("timers_due", "?"),
+        "dead": backlog.get("dead_letters_open", "?"),
     }
 
 

@@ -73,7 +73,7 @@ def line(event: Seen) -> str:
     if event.problem:
         what = f"{what}  [{event.problem}; {event.topic.name} {event.partition}@{event.offset}]"
     return (
-        f"{moment(event.at)}  {what:<40}  {event.subject or '-'}  #{event.sequence or '-'}"
+        f"{moment(event.at)}  {what:<40}  {event.subject or '-':<36}  #{event.sequence or '-'}"
         f"  {event.tenant or '-'}  {event.correlation or '-'}"
     )
 

@@ -7,9 +7,10 @@ tests); nobody else in the house constructs a broker, a subscriber or a producer
 import asyncio
 import ssl
 from collections.abc import Sequence
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.helpers import create_ssl_context
 from faststream.kafka import KafkaBroker
@@ -149,37 +150,49 @@ async def reachable(settings: KafkaSettings, timeout_seconds: float = 3.0) -> bo
         await admin.close()
 
 
+class LagReader:
+    """Asks Kafka how far groups are behind; keeps its connections between questions."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._admin = make_admin(settings, "mentoring-lag")
+        self._reader = make_reader(settings, client_id="mentoring-lag")
+
+    async def __aenter__(self) -> Self:
+        await self._admin.start()
+        await self._reader.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._reader.stop()
+        await self._admin.close()
+
+    async def behind(self, groups: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Records that each (group, topic on the cluster) has not committed yet; missing topics are left out."""
+        known = set(await self._reader.topics())
+        asked = [(group, topic) for group, topic in groups if topic in known]
+        partitions = {topic: self._partitions(topic) for _, topic in asked}
+        everything = [partition for listed in partitions.values() for partition in listed]
+        # Commits before ends: in the other order a record that comes between would not be counted.
+        committed = dict(
+            zip(asked, await asyncio.gather(*(self._committed(group) for group, _ in asked)), strict=True)
+        )
+        starts = await self._reader.beginning_offsets(everything)
+        ends = await self._reader.end_offsets(everything)
+        return {
+            key: sum(ends[p] - committed[key].get(p, starts[p]) for p in partitions[key[1]]) for key in asked
+        }
+
+    def _partitions(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, n) for n in sorted(self._reader.partitions_for_topic(topic) or ())]
+
+    async def _committed(self, group: str) -> dict[TopicPartition, int]:
+        offsets = await self._admin.list_consumer_group_offsets(group)
+        return {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
+
+
 async def lag(settings: KafkaSettings, groups: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Records that each (group, topic on the cluster) has not committed yet."""
-    if not groups:
-        return {}
-    admin = make_admin(settings)
-    reader = make_reader(settings, client_id="mentoring-lag")
-    await admin.start()
-    try:
-        await reader.start()
-        behind: dict[tuple[str, str], int] = {}
-        known = set(await reader.topics())
-        for group, topic in groups:
-            if topic not in known:
-                continue
-            committed = await admin.list_consumer_group_offsets(group)
-            partitions = await _partitions(reader, topic)
-            ends = await reader.end_offsets(partitions)
-            starts = await reader.beginning_offsets(partitions)
-            behind[group, topic] = sum(
-                ends[tp]
-                - (committed[tp].offset if tp in committed and committed[tp].offset >= 0 else starts[tp])
-                for tp in partitions
-            )
-        return behind
-    finally:
-        await reader.stop()
-        await admin.close()
-
-
-async def _partitions(reader: AIOKafkaConsumer, topic: str) -> list[Any]:
-    from aiokafka import TopicPartition
-
-    numbers = reader.partitions_for_topic(topic) or set()
-    return [TopicPartition(topic, number) for number in sorted(numbers)]
+    """One question to a :class:`LagReader`."""
+    async with LagReader(settings) as reader:
+        return await reader.behind(groups)

@@ -1,4 +1,4 @@
-"""Runs one service: ``python -m services.<name>`` (serve) or ``python -m services.<name> migrate``.
+"""One running service process: its parts, how they start and how they stop.
 
 Start: HTTP first (so that health answers), then the schema, then relay and timers, then consumers; each
 waits with backoff for what is not there yet. Stop (SIGTERM): unready, finish batches in flight, commit
@@ -8,15 +8,12 @@ their offsets, send what the outbox holds, close; all within ``MENTORING_SHUTDOW
 import asyncio
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 import uvicorn
-import uvloop
 from fastapi import FastAPI
-from pydantic import ValidationError
 
 from shared.http.api import install_error_answers
 from shared.http.auth import Authenticator
@@ -30,14 +27,12 @@ from shared.messaging.relay import Relay
 from shared.messaging.timer_worker import TimerWorker
 from shared.messaging.tracing import Tracing
 from shared.persistence.database import Database
-from shared.persistence.migrate import migrate
 from shared.runtime.failpoints import failpoint
 from shared.runtime.health import Health
 from shared.runtime.janitor import run_janitor
-from shared.runtime.logging import configure_logging
 from shared.runtime.management import install_state, management_api, open_routes
 from shared.runtime.service import Service, Worker, WorkerContext
-from shared.runtime.settings import Settings, load_settings
+from shared.runtime.settings import Settings
 
 log = structlog.get_logger()
 
@@ -241,25 +236,6 @@ class Process:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def main(service: Service) -> None:
-    """Entry point of ``python -m services.<name>``. Exit code 2 for wrong usage or settings."""
-    arguments = sys.argv[1:]
-    if arguments not in ([], ["migrate"]):
-        print(f"usage: python -m services.{service.name} [migrate]", file=sys.stderr)
-        raise SystemExit(2)
-    try:
-        settings = load_settings()
-    except ValidationError as error:
-        for entry in error.errors(include_input=False, include_url=False, include_context=False):
-            print(f"MENTORING_{'_'.join(map(str, entry['loc'])).upper()}: {entry['msg']}", file=sys.stderr)
-        raise SystemExit(2) from None
-    configure_logging(service.name, settings.replica, settings.log_level)
-    if arguments == ["migrate"]:
-        revision = uvloop.run(migrate(service.name, settings))
-        log.info("schema is at head", revision=revision)
-        return
-    uvloop.run(_serve(service, settings))
-
-
-async def _serve(service: Service, settings: Settings) -> None:
+async def serve(service: Service, settings: Settings) -> None:
+    """Run *service* in this event loop until it is told to stop."""
     await Process(service, settings).run()

@@ -34,50 +34,103 @@ def equations(
     completed = len(watch.states("session", status="completed"))
     enrolled = len(ledger.enrolled_mentors) + len(ledger.enrolled_mentees)
     return [
-        Equation("people known", {"HR records": people, "profiles": p["people"], "matching": m["people_known"]}),
+        Equation(
+            "people known", {"HR records": people, "profiles": p["people"], "matching": m["people_known"]}
+        ),
         Equation("people who left", {"driver": ledger.leavers, "profiles": p["people_left"]}),
         Equation("leavers still to come", {"driver": 0, "profiles": p["people_leaving"]}),
-        Equation("HR fields dropped and counted", {"driver": ledger.unmapped_fields, "profiles": p["hr_fields_dropped"]}),
-        Equation("enrolments", {
-            "driver": enrolled, "topic": len(watch.latest["enrolment"]),
-            "profiles": p["enrolments_mentor_active"] + p["enrolments_mentee_active"] + p["enrolments_withdrawn"],
-        }),
-        Equation("proposals", {
-            "topic": len(watch.latest["proposal"]),
-            "matching": sum(m[f"proposals_{s}"] for s in ("open", "accepted", "declined", "expired", "withdrawn")),
-        }),
-        Equation("pairs started", {
-            "topic": started, "matching": m["relationships_active"] + m["relationships_ended"],
-            "accepted proposals": m["proposals_accepted"], "feedback": f["relationships_known"],
-            "analytics": f["analytics_relationships_started"], "told in twos": n["template_pair_started"] // 2,
-        }),
-        Equation("pairs ended", {
-            "topic": len(ended), "matching": m["relationships_ended"], "feedback": f["relationships_ended"],
-            "analytics": f["analytics_relationships_ended"], "rematches queued + stated reasons not": reasons,
-        }),
-        Equation("partners told of an end", {
-            "topic": told, "matching": m["partners_to_tell"],
-            "notifications": n["partners_told"],
-        }),
-        Equation("sessions completed", {
-            "driver": ledger.sessions_completed, "topic": completed, "feedback": f["sessions_completed"],
-            "matching": m["sessions_heard"], "analytics": f["analytics_sessions_completed"],
-        }),
-        Equation("feedback asked for, twice per session", {
-            "sessions × 2": completed * 2, "feedback": f["feedback_requested"],
-            "analytics": f["analytics_feedback_requested"], "mails": n["template_feedback_request"],
-        }),
-        Equation("feedback given", {
-            "driver": ledger.answers, "feedback": f["feedback_submitted"],
-            "analytics": f["analytics_feedback_submitted"],
-        }),
-        Equation("messages", {
-            "all": n["notifications_total"],
-            "sent + suppressed": n["sent"] + n["suppressed"],
-            "topic": len(watch.latest["notification"]),
-        }),
+        Equation(
+            "HR fields dropped and counted",
+            {"driver": ledger.unmapped_fields, "profiles": p["hr_fields_dropped"]},
+        ),
+        Equation(
+            "enrolments",
+            {
+                "driver": enrolled,
+                "topic": len(watch.latest["enrolment"]),
+                "profiles": p["enrolments_mentor_active"]
+                + p["enrolments_mentee_active"]
+                + p["enrolments_withdrawn"],
+            },
+        ),
+        Equation(
+            "proposals",
+            {
+                "topic": len(watch.latest["proposal"]),
+                "matching": sum(
+                    m[f"proposals_{s}"] for s in ("open", "accepted", "declined", "expired", "withdrawn")
+                ),
+            },
+        ),
+        Equation(
+            "pairs started",
+            {
+                "topic": started,
+                "matching": m["relationships_active"] + m["relationships_ended"],
+                "accepted proposals": m["proposals_accepted"],
+                "feedback": f["relationships_known"],
+                "analytics": f["analytics_relationships_started"],
+                "told in twos": n["template_pair_started"] // 2,
+            },
+        ),
+        Equation(
+            "pairs ended",
+            {
+                "topic": len(ended),
+                "matching": m["relationships_ended"],
+                "feedback": f["relationships_ended"],
+                "analytics": f["analytics_relationships_ended"],
+                "rematches queued + stated reasons not": reasons,
+            },
+        ),
+        Equation(
+            "partners told of an end",
+            {
+                "topic": told,
+                "matching": m["partners_to_tell"],
+                "notifications": n["partners_told"],
+            },
+        ),
+        Equation(
+            "sessions completed",
+            {
+                "driver": ledger.sessions_completed,
+                "topic": completed,
+                "feedback": f["sessions_completed"],
+                "matching": m["sessions_heard"],
+                "analytics": f["analytics_sessions_completed"],
+            },
+        ),
+        Equation(
+            "feedback asked for, twice per session",
+            {
+                "sessions × 2": completed * 2,
+                "feedback": f["feedback_requested"],
+                "analytics": f["analytics_feedback_requested"],
+                "mails": n["template_feedback_request"],
+            },
+        ),
+        Equation(
+            "feedback given",
+            {
+                "driver": ledger.answers,
+                "feedback": f["feedback_submitted"],
+                "analytics": f["analytics_feedback_submitted"],
+            },
+        ),
+        Equation(
+            "messages",
+            {
+                "all": n["notifications_total"],
+                "sent + suppressed": n["sent"] + n["suppressed"],
+                "topic": len(watch.latest["notification"]),
+            },
+        ),
         Equation("mails in the sink", {"sent": n["sent"], "sink": mails}),
-        Equation("dead letters", {"none": 0, "all services": sum(s["dead_letters_open"] for s in summaries.values())}),
+        Equation(
+            "dead letters",
+            {"none": 0, "all services": sum(s["dead_letters_open"] for s in summaries.values())},
+        ),
     ]
 
 
@@ -97,7 +150,10 @@ def digest(watch: Watch) -> str:
         ],
         "sessions": [[r["session_id"], r["status"]] for r in watch.states("session")],
         "feedback": [[r["feedback_request_id"], r["status"]] for r in watch.states("feedback-request")],
-        "messages": sorted([r["recipient_id"], r["template"], r["about_id"], r["status"]] for r in watch.states("notification")),
+        "messages": sorted(
+            [r["recipient_id"], r["template"], r["about_id"], r["status"]]
+            for r in watch.states("notification")
+        ),
     }
     return hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
 
@@ -105,12 +161,34 @@ def digest(watch: Watch) -> str:
 _FLOWS = (
     ("HR record → person known", "hr.person.recorded.v1", "", "mentoring.person.changed.v1", "active"),
     ("HR termination → pair ended", "hr.person.terminated.v1", "", "mentoring.relationship.ended.v1", ""),
-    ("HR termination → partner's message queued", "hr.person.terminated.v1", "", "mentoring.notification.changed.v1", "queued"),
-    ("session completed → feedback asked for", "mentoring.session.changed.v1", "completed",
-     "mentoring.feedback-request.changed.v1", "requested"),
-    ("session completed → message queued", "mentoring.session.changed.v1", "completed",
-     "mentoring.notification.changed.v1", "queued"),
-    ("answer → pair started", "mentoring.proposal.changed.v1", "accepted", "mentoring.relationship.started.v1", ""),
+    (
+        "HR termination → partner's message queued",
+        "hr.person.terminated.v1",
+        "",
+        "mentoring.notification.changed.v1",
+        "queued",
+    ),
+    (
+        "session completed → feedback asked for",
+        "mentoring.session.changed.v1",
+        "completed",
+        "mentoring.feedback-request.changed.v1",
+        "requested",
+    ),
+    (
+        "session completed → message queued",
+        "mentoring.session.changed.v1",
+        "completed",
+        "mentoring.notification.changed.v1",
+        "queued",
+    ),
+    (
+        "answer → pair started",
+        "mentoring.proposal.changed.v1",
+        "accepted",
+        "mentoring.relationship.started.v1",
+        "",
+    ),
 )
 
 
@@ -130,4 +208,6 @@ def latencies(watch: Watch) -> list[dict[str, Any]]:
 
 def percentiles(times: list[int]) -> dict[str, int]:
     """p50, p95, p99 and the longest, in the unit of *times* (sorted)."""
-    return {f"p{q}": times[min(len(times) - 1, len(times) * q // 100)] for q in (50, 95, 99)} | {"max": times[-1]}
+    return {f"p{q}": times[min(len(times) - 1, len(times) * q // 100)] for q in (50, 95, 99)} | {
+        "max": times[-1]
+    }

@@ -25,7 +25,7 @@ from deploy.local.hr.organisation import make_organisation
 from deploy.local.hr.publisher import HrPublisher
 from deploy.local.stack import LocalStack
 from shared.contracts import SERVICES
-from shared.messaging.kafka import connection
+from shared.messaging.kafka import LagReader, connection
 from shared.runtime.settings import KafkaSettings
 
 TENANT = "demo"
@@ -76,7 +76,9 @@ def load_organisation(options: DemoOptions, say: Callable[[str], None]) -> Organ
         return make_organisation(options.people, options.seed)
     mapping = options.map or Path(__file__).parent.parent / "hr" / "mappings" / "ibm-attrition.toml"
     read = read_extract(options.hr, mapping, seed=options.seed)
-    say(f"read {len(read.organisation.members):,} employees from {options.hr.name}; {len(read.quarantined)} rows put aside")
+    say(
+        f"read {len(read.organisation.members):,} employees from {options.hr.name}; {len(read.quarantined)} rows put aside"
+    )
     for row in read.quarantined[:5]:
         say(f"  {row}")
     return read.organisation
@@ -116,11 +118,20 @@ async def live(
         People(urls, tenant, stack.token) as people,
         Watch(tenant, settings.kafka_topic_prefix, **connection(settings)) as watch,
         HrPublisher(settings.kafka_bootstrap_servers, tenant, settings.kafka_topic_prefix) as hr,
+        LagReader(settings) as lag,
     ):
-        quiet = Quiet(people, watch, settings, stack.clock)
+        quiet = Quiet(people, watch, settings, lag, stack.clock)
         scenario = Scenario(
-            organisation=organisation, tenant=tenant, seed=seed, hr=hr, people=people, watch=watch, quiet=quiet,
-            say=say, count=_counter(say), step=step,
+            organisation=organisation,
+            tenant=tenant,
+            seed=seed,
+            hr=hr,
+            people=people,
+            watch=watch,
+            quiet=quiet,
+            say=say,
+            count=_counter(say),
+            step=step,
         )
         ledger = await scenario.run()
         summaries = {name: await _summary(people, name) for name in SERVICES}
@@ -129,7 +140,12 @@ async def live(
         )
         milliseconds = sorted(round(s * 1000) for s in people.seconds)
         return Result(
-            ledger, summaries, balance, latencies(watch), digest(watch), time.monotonic() - began,
+            ledger,
+            summaries,
+            balance,
+            latencies(watch),
+            digest(watch),
+            time.monotonic() - began,
             {"n": len(milliseconds), "retries": people.retries, **percentiles(milliseconds)},
         )
 
@@ -171,7 +187,9 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def show(result: Result, console: Console) -> None:
     """The summary for people."""
-    table = Table(title="What happened, counted where it happened", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title="What happened, counted where it happened", title_justify="left", box=None, pad_edge=False
+    )
     table.add_column("")
     table.add_column("what")
     table.add_column("count", justify="right")
@@ -183,11 +201,19 @@ def show(result: Result, console: Console) -> None:
         table.add_row("[green]=[/]" if equation.holds else "[red]≠[/]", equation.what, value, where)
     console.print()
     console.print(table)
-    flows = Table(title="\nEnd to end, milliseconds (Kafka timestamps, real clock)", title_justify="left", box=None, pad_edge=False)
+    flows = Table(
+        title="\nEnd to end, milliseconds (Kafka timestamps, real clock)",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
     flows.add_column("flow")
     for column in ("n", "p50", "p95", "p99", "max"):
         flows.add_column(column, justify="right")
-    for row in [*result.latencies, {"flow": f"HTTP request (retried {result.requests['retries']})", **result.requests}]:
+    for row in [
+        *result.latencies,
+        {"flow": f"HTTP request (retried {result.requests['retries']})", **result.requests},
+    ]:
         flows.add_row(row["flow"], *(f"{row[c]:,}" for c in ("n", "p50", "p95", "p99", "max")))
     console.print(flows)
     if result.ledger.refusals:
@@ -195,4 +221,8 @@ def show(result: Result, console: Console) -> None:
         console.print(f"\nRefused, as the rules demand: {told}", markup=False)
     console.print(f"\nBusiness result {result.digest[:16]}, {result.seconds:.0f} s")
     wrong = sum(not equation.holds for equation in result.equations)
-    console.print("[bold green]Everything balances.[/]" if not wrong else f"[bold red]{wrong} of {len(result.equations)} do not balance.[/]")
+    console.print(
+        "[bold green]Everything balances.[/]"
+        if not wrong
+        else f"[bold red]{wrong} of {len(result.equations)} do not balance.[/]"
+    )

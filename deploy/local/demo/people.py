@@ -51,7 +51,14 @@ class People:
         await self._http.aclose()
 
     async def call(
-        self, subject: str, method: str, service: str, path: str, body: Any = None, *, roles: tuple[str, ...] = ()
+        self,
+        subject: str,
+        method: str,
+        service: str,
+        path: str,
+        body: Any = None,
+        *,
+        roles: tuple[str, ...] = (),
     ) -> Any:
         """One request as *subject*; retried while the service is away or has not heard yet.
 
@@ -65,7 +72,9 @@ class People:
             wait = min(2.0, 0.05 * 1.6**attempt) * random.uniform(0.7, 1.3)
             try:
                 started = time.perf_counter()
-                answer = await self._http.request(method, self._urls[service] + path, json=body, headers=headers)
+                answer = await self._http.request(
+                    method, self._urls[service] + path, json=body, headers=headers
+                )
             except httpx.TransportError:
                 problem = "no answer"
             else:

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from deploy.local.demo.people import People
 from deploy.local.demo.watch import Watch
 from shared.contracts import SERVICES
-from shared.messaging.kafka import group_name, lag, topic_name
+from shared.messaging.kafka import LagReader, group_name, topic_name
 from shared.runtime.settings import KafkaSettings
 
 _PATIENCE_SECONDS: Final = 900.0
@@ -30,8 +30,11 @@ class Restless(Exception):
 class Quiet:
     """Knows whether anything is still under way anywhere in the platform."""
 
-    def __init__(self, people: People, watch: Watch, settings: KafkaSettings, clock: Clock) -> None:
-        self._people, self._watch, self._settings, self._clock = people, watch, settings, clock
+    def __init__(
+        self, people: People, watch: Watch, settings: KafkaSettings, lag: LagReader, clock: Clock
+    ) -> None:
+        self._people, self._watch, self._settings = people, watch, settings
+        self._lag_reader, self._clock = lag, clock
         self._groups: list[tuple[str, str]] | None = None
 
     async def wait(self, progress: Callable[[str], None] = lambda _: None) -> None:
@@ -53,7 +56,9 @@ class Quiet:
 
     async def moving(self) -> dict[str, int]:
         """What is under way, by name; empty at rest."""
-        status = await asyncio.gather(*(self._people.operator(name, "/management/status") for name in SERVICES))
+        status = await asyncio.gather(
+            *(self._people.operator(name, "/management/status") for name in SERVICES)
+        )
         mails = await self._people.operator("notifications", "/management/summary")
         behind = await self._lag(status)
         found: dict[str, int] = {"lag": sum(behind.values()), "mails queued": mails["queued"]}
@@ -66,11 +71,14 @@ class Quiet:
     async def _lag(self, status: list[dict[str, Any]]) -> dict[tuple[str, str], int]:
         if self._groups is None:
             self._groups = [
-                (group_name(self._settings, state["service"], consumer["topic"]), topic_name(self._settings, consumer["topic"]))
+                (
+                    group_name(self._settings, state["service"], consumer["topic"]),
+                    topic_name(self._settings, consumer["topic"]),
+                )
                 for state in status
                 for consumer in state["consumers"]
             ]
-        return await lag(self._settings, self._groups)
+        return await self._lag_reader.behind(self._groups)
 
     async def let_pass(self, delta: timedelta, progress: Callable[[str], None] = lambda _: None) -> datetime:
         """Rest, move the clock of all four services, rest again; returns the new business time."""
@@ -81,5 +89,3 @@ class Quiet:
 
     async def now(self) -> datetime:
         return await self._clock.now()
-
-

@@ -98,20 +98,34 @@ class Scenario:
 
     async def _make_known(self) -> None:
         await self.people.call(
-            "demo-admin", "PUT", "profiles", "/tenant",
-            {"name": "Demonstration", "time_zone": "Europe/Berlin"}, roles=("admin",),
+            "demo-admin",
+            "PUT",
+            "profiles",
+            "/tenant",
+            {"name": "Demonstration", "time_zone": "Europe/Berlin"},
+            roles=("admin",),
         )
         members = self.organisation.members
         at = await self.quiet.now()
-        await self.hr.record(members, at=at, progress=lambda done: self._count("HR records", done, len(members)))
+        await self.hr.record(
+            members, at=at, progress=lambda done: self._count("HR records", done, len(members))
+        )
         self.ledger.hr_events += len(members)
         self.ledger.unmapped_fields += sum(len(member.unmapped) for member in members)
         await self.people.call(
-            "demo-admin", "PUT", "profiles", f"/programmes/{PROGRAMME}",
+            "demo-admin",
+            "PUT",
+            "profiles",
+            f"/programmes/{PROGRAMME}",
             {
-                "name": "Career mentoring", "coordinator_ids": [self.coordinator], "matching_delay_minutes": 720,
-                "proposal_days": 7, "minimum_level_gap": 1, "same_department_allowed": True,
-                "session_reminder_hours": 24, "feedback_reminder_days": 3,
+                "name": "Career mentoring",
+                "coordinator_ids": [self.coordinator],
+                "matching_delay_minutes": 720,
+                "proposal_days": 7,
+                "minimum_level_gap": 1,
+                "same_department_allowed": True,
+                "session_reminder_hours": 24,
+                "feedback_reminder_days": 3,
             },
             roles=("admin",),
         )
@@ -151,12 +165,15 @@ class Scenario:
             both = {pair["mentor_id"], pair["mentee_id"]}
             if both & (involved | gone):
                 continue
-            who = "mentor_id" if chance(self.seed, "who leaves", pair["relationship_id"]) < 0.5 else "mentee_id"
+            who = (
+                "mentor_id" if chance(self.seed, "who leaves", pair["relationship_id"]) < 0.5 else "mentee_id"
+            )
             chosen.append(pair[who])
             involved |= both | self._partners(pair[who])
         paired = {p for pair in pairs for p in (pair["mentor_id"], pair["mentee_id"])}
         others = sorted(
-            set(self.members) - gone - paired, key=lambda person: chance(self.seed, "outside leaver", str(cycle), person)
+            set(self.members) - gone - paired,
+            key=lambda person: chance(self.seed, "outside leaver", str(cycle), person),
         )
         return chosen + others[: share - len(chosen)]
 
@@ -183,7 +200,11 @@ class Scenario:
         willing = sorted(self.members, key=lambda person: chance(self.seed, "volunteer", person))
         levels = sorted(member.job_level or 1 for member in self.members.values())
         middle = levels[len(levels) // 2]
-        able = [p for p in willing if self._level(p) > middle or (self._level(p) == middle and chance(self.seed, "m", p) < 0.5)]
+        able = [
+            p
+            for p in willing
+            if self._level(p) > middle or (self._level(p) == middle and chance(self.seed, "m", p) < 0.5)
+        ]
         mentors = able[: max(1, int(wanted * 0.8))]
         taken = set(mentors)
         rest = sorted((p for p in willing if p not in taken), key=self._level)
@@ -194,9 +215,15 @@ class Scenario:
 
     async def _enrol_one(self, work: tuple[str, str]) -> None:
         role, person = work
-        await self.people.call(person, "PUT", "profiles", f"/people/{person}/profile", self._profile(role, person))
         await self.people.call(
-            person, "PUT", "profiles", f"/programmes/{PROGRAMME}/enrolments/{role}/{person}", {"consent_to_matching": True}
+            person, "PUT", "profiles", f"/people/{person}/profile", self._profile(role, person)
+        )
+        await self.people.call(
+            person,
+            "PUT",
+            "profiles",
+            f"/programmes/{PROGRAMME}/enrolments/{role}/{person}",
+            {"consent_to_matching": True},
         )
 
     def _profile(self, role: str, person: str) -> dict[str, Any]:
@@ -270,11 +297,15 @@ class Scenario:
             identity = request["feedback_request_id"]
             if chance(self.seed, "feedback", identity, str(cycle)) < 0.8:
                 body = {
-                    "ratings": {"communication": 4, "empathy": 5}, "behaviour": "You asked before you advised.",
-                    "impact": "I found my own next step.", "suggestion": "Let us agree on a goal next time.",
+                    "ratings": {"communication": 4, "empathy": 5},
+                    "behaviour": "You asked before you advised.",
+                    "impact": "I found my own next step.",
+                    "suggestion": "Let us agree on a goal next time.",
                     "audience": "partner",
                 }
-                if await self._try(request["author_id"], "PUT", "feedback", f"/feedback-requests/{identity}/answer", body):
+                if await self._try(
+                    request["author_id"], "PUT", "feedback", f"/feedback-requests/{identity}/answer", body
+                ):
                     self.ledger.answers += 1
 
         await all_at_once(asked, answer, done=lambda n: self._count("feedback", n, len(asked)))
@@ -318,5 +349,3 @@ class Scenario:
 def _long_over(today: date) -> date:
     """A last day that has ended in every time zone."""
     return today - timedelta(days=2)
-
-

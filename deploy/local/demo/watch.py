@@ -29,8 +29,13 @@ class Watch:
     def __init__(self, tenant: str, prefix: str, **connection: Any) -> None:
         self._tenant, self._prefix = tenant, prefix
         self._consumer = AIOKafkaConsumer(
-            *(prefix + name for name in _WATCHED), **connection, client_id="mentoring-demo-watch", group_id=None,
-            auto_offset_reset="earliest", enable_auto_commit=False, max_partition_fetch_bytes=8 * 1024 * 1024,
+            *(prefix + name for name in _WATCHED),
+            **connection,
+            client_id="mentoring-demo-watch",
+            group_id=None,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            max_partition_fetch_bytes=8 * 1024 * 1024,
         )
         self._task: asyncio.Task[None] | None = None
         self.latest: dict[str, dict[str, Seen]] = defaultdict(dict)
