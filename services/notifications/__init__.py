@@ -1,0 +1,1 @@
+"""*notifications*: tells people what happened, once, and reminds them of what is to come."""

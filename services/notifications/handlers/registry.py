@@ -1,0 +1,5 @@
+"""The one registry that all handlers of the service are in."""
+
+from shared.messaging.handlers import Handlers
+
+handlers = Handlers()

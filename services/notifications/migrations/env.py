@@ -1,0 +1,3 @@
+from shared.persistence.migrate import run_environment
+
+run_environment()
