@@ -71,8 +71,11 @@ class IdempotentProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ha
         try:
             await asyncio.wait_for(super().stop(), _STOP_SECONDS)
         except (KafkaError, TimeoutError):
-            # Else tasks of the client would go on retrying after everybody has gone.
+            # Else the client's tasks would go on retrying after everybody has gone. Its own callback is
+            # taken away because it fails for a producer without transactions (aiokafka 0.14).
             self._message_accumulator.fail_all(ProducerClosed())
             if (task := self._sender.sender_task) is not None:
+                task.remove_done_callback(self._sender._fail_all)
+                task.add_done_callback(lambda done: done.cancelled() or done.exception())
                 task.cancel()
             await self.client.close()
