@@ -22,6 +22,7 @@ from deploy.local.mail import Mailbox
 from deploy.local.paths import CHECKOUT, absolute, default_data_dir
 from deploy.local.ports import free_port
 from deploy.local.postgres import Postgres
+from deploy.local.postgres.files import Files
 from deploy.local.process import Process, run_once
 from deploy.local.servers import MailServer, ServerOptions, Servers
 from deploy.local.service import READY_SECONDS, ServiceProcess
@@ -122,10 +123,11 @@ class LocalStack:
             await self._stop_everything()
 
     async def destroy(self) -> None:
-        """Stop, and delete the data folder with all that is in it."""
+        """Stop, also what another program started in this folder, and delete everything that is in it."""
         await self.stop()
-        if hasattr(self._servers, "postgres"):
-            await self.postgres.destroy()
+        if record.exists(self.data_dir):
+            await (await LocalStack.load(self.data_dir)).stop()
+        Files(self.data_dir / "postgres").delete()
         shutil.rmtree(self.data_dir, ignore_errors=True)
 
     @classmethod

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from shared.cli.client import ServiceProblem, Services
 from shared.cli.dead_letters import PAGE, Letter, Outcome, listed, settled
 from shared.cli.options import DataDir, TenantOption, Yes
-from shared.cli.output import AsJson, counted, err, fail, print_json, print_line, say
+from shared.cli.output import AsJson, agreed, counted, err, fail, print_json, print_line, say
 from shared.cli.target import Target, find_target
 from shared.contracts import SERVICES
 
@@ -201,13 +201,7 @@ def _chosen(letters: Sequence[Letter], ids: Sequence[str], problems: Sequence[st
 
 def _confirm(action: str, letters: Sequence[Letter]) -> None:
     services = ", ".join(sorted({letter.service for letter in letters}))
-    try:
-        agreed = typer.confirm(
-            f"{action.capitalize()} {counted(len(letters), 'dead letter')} of {services}?", err=True
-        )
-    except typer.Abort:
-        fail("Nobody answered, so nothing was done: --yes does it without asking.", 2)
-    if not agreed:
+    if not agreed(f"{action.capitalize()} {counted(len(letters), 'dead letter')} of {services}?"):
         fail("Nothing was done.")
 
 

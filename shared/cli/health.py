@@ -180,7 +180,6 @@ def _judge(health: Health) -> list[str]:
     if (oldest := float(backlog.get("outbox_oldest_seconds") or 0)) > OUTBOX_OLD_SECONDS:
         problems.append(f"{name} has had an event to send for {duration(oldest)}.")
     if dead := int(backlog.get("dead_letters_open") or 0):
-        problems.append(
-            f"{name} has {counted(dead, 'open dead letter')}: `mentoring dlq list --service {name}`."
-        )
+        letters = counted(dead, "open dead letter")
+        problems.append(f"{name} has {letters}, all tenants together: `mentoring dlq list --service {name}`.")
     return problems

@@ -41,8 +41,9 @@ def init(
 ) -> None:
     """Set up the first organisation, coordinator and programme. It can be repeated.
 
-    The organisation gets the name and zone given here. What else is there already stays: a coordinator whom HR
-    has recorded, and a programme's configuration. Needs a token with the roles admin, hr and operator (MENTORING_TOKEN); for the local stack it makes its own.
+    The organisation gets the name and zone given here. What else is there already stays: a coordinator whom
+    HR has recorded, and a programme's configuration. Needs a token with the roles admin, hr and operator
+    (MENTORING_TOKEN); for the local stack it makes its own.
     """
     from shared.cli.first_steps import FirstSteps, Wish
 

@@ -1,5 +1,6 @@
 """Kafka as the command sees it: reading without a group, sending one event, and how far behind groups are."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -53,6 +54,8 @@ class Reader:
         except BaseException:
             await self._consumer.stop()
             raise
+        # aiokafka's stop() raises CancelledError when its coordinator's task has not run once.
+        await asyncio.sleep(0)
         self._consumer.assign([tp for name in self._topics for tp in known.get(name, ())])
         return self
 

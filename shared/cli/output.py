@@ -5,6 +5,7 @@ every command can be piped into another program.
 """
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, NoReturn
@@ -88,6 +89,15 @@ def fail(sentence: str, code: int = 1) -> NoReturn:
     """Say why on standard error and end with *code*."""
     say(sentence)
     raise typer.Exit(code)
+
+
+def agreed(question: str) -> bool:
+    """Ask a yes-or-no question on standard error; when nobody is there to answer, end with exit code 2."""
+    err.print(f"{question} [y/N] ", end="", soft_wrap=True, markup=False)
+    answer = sys.stdin.readline()
+    if not answer:
+        fail("\nNobody answered, so nothing was done: --yes does it without asking.", 2)
+    return answer.strip().lower() in ("y", "yes")
 
 
 def moment(value: datetime) -> str:

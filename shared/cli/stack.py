@@ -125,7 +125,10 @@ def _show(stack: "LocalStack", state: str, data_dir: Path | None, *, as_json: bo
     print_line(f"\nData, logs and mails are in {stack.data_dir}. Next:")
     again = _again(data_dir)
     for command, about in (
-        ("init --name Acme --coordinator E1 --programme first", "the first organisation, coordinator and programme"),
+        (
+            "init --name Acme --coordinator E1 --programme first",
+            "the first organisation, coordinator and programme",
+        ),
         ("status", "how the services do"),
         ("events tail --from-start", "what they say"),
         ("down", "stop everything"),

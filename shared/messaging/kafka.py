@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.helpers import create_ssl_context
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
@@ -72,6 +73,26 @@ def make_producer(settings: KafkaSettings, client_id: str) -> AIOKafkaProducer:
         max_request_size=MAX_RECORD,
         request_timeout_ms=10_000,
     )
+
+
+async def stop_producer(producer: AIOKafkaProducer, seconds: float) -> bool:
+    """Stop *producer* within *seconds*; False when it had to be torn down with sends still waiting.
+
+    An idempotent producer of aiokafka 0.14 retries for ever and waits for its batches when it is stopped, so
+    after the time its sender task is cancelled and its connections are closed: it can send nothing more.
+    """
+    try:
+        await asyncio.wait_for(producer.stop(), seconds)
+        return True
+    except (TimeoutError, KafkaError):
+        task = producer._sender.sender_task
+        if task is not None:
+            task.remove_done_callback(producer._sender._fail_all)  # fails without transactions
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        producer._message_accumulator.fail_all(ProducerClosed())
+        await producer.client.close()
+        return False
 
 
 def make_reader(settings: KafkaSettings, *topics: str, client_id: str) -> AIOKafkaConsumer:

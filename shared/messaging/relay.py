@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from shared.messaging.kafka import make_producer, topic_name
+from shared.messaging.kafka import make_producer, stop_producer, topic_name
 from shared.messaging.metrics import Metrics
 from shared.persistence.database import Database, is_unavailable
 from shared.runtime.failpoints import failpoint
@@ -166,8 +166,5 @@ class Relay:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        try:
-            await asyncio.wait_for(producer.stop(), _STOP_SECONDS)
-        except (TimeoutError, KafkaError) as error:
-            log.warning("producer thrown away", error=type(error).__name__)
-            await producer.client.close()
+        if not await stop_producer(producer, _STOP_SECONDS):
+            log.warning("producer torn down")

@@ -23,6 +23,7 @@ from deploy.local.hr.extract import read_extract
 from deploy.local.hr.member import Organisation
 from deploy.local.hr.organisation import make_organisation
 from deploy.local.hr.publisher import HrPublisher
+from deploy.local.paths import default_data_dir
 from deploy.local.stack import LocalStack
 from shared.contracts import SERVICES
 from shared.messaging.kafka import LagReader, connection
@@ -85,7 +86,13 @@ def load_organisation(options: DemoOptions, say: Callable[[str], None]) -> Organ
 
 
 async def _demo(organisation: Organisation, options: DemoOptions, say: Callable[[str], None]) -> Result:
-    stack = LocalStack(options.data_dir, detached=options.keep, progress=say)
+    folder = options.data_dir or default_data_dir() / "demo"
+    if options.data_dir is None and folder.exists():
+        say("clearing away the last demonstration")
+        await LocalStack(folder).destroy()
+    elif folder.exists() and any(folder.iterdir()):
+        raise LocalStackError(f"{folder} is not empty: a demonstration begins on an empty stack")
+    stack = LocalStack(folder, detached=options.keep, progress=say)
     await stack.start()
     try:
         return await live(organisation, options.seed, stack, say)

@@ -1,0 +1,1 @@
+"""How the platform is run: here, in containers, in a cluster."""

@@ -1,0 +1,112 @@
+"""People, programmes and enrolments: what matching needs of what others own."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class PersonStatus(StrEnum):
+    UNKNOWN = "unknown"
+    """An enrolment speaks of somebody of whom nothing has been heard yet."""
+    ACTIVE = "active"
+    LEFT = "left"
+    ERASED = "erased"
+    """Forgotten: nothing but the id and the version is kept, so that older events stay without effect."""
+
+
+class Role(StrEnum):
+    MENTOR = "mentor"
+    MENTEE = "mentee"
+
+
+class EnrolmentStatus(StrEnum):
+    ACTIVE = "active"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What matching needs of a person. Version 0 is a stub."""
+
+    person_id: str
+    version: int = 0
+    status: PersonStatus = PersonStatus.UNKNOWN
+    spell: int = 1
+    manager_id: str | None = None
+    department: str = ""
+    team: str | None = None
+    time_zone: str = "UTC"
+    languages: list[str] = field(default_factory=list)
+    job_level: int | None = None
+    skills_offered: dict[str, int] = field(default_factory=dict)
+    skills_wanted: dict[str, int] = field(default_factory=dict)
+    interests: list[str] = field(default_factory=list)
+    goals: str = ""
+    working_style: str | None = None
+    mentor_capacity: int = 0
+    matching_consent: bool = False
+
+    @property
+    def matchable(self) -> bool:
+        return self.status is PersonStatus.ACTIVE and self.matching_consent
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """That this service has acted on a leaving: the last spell of employment that it knows to be over.
+
+    The natural key of the reaction: it outlives the projection, and between two erasures it never falls.
+    """
+
+    person_id: str
+    spell: int
+    erased_version: int = 0
+    """Version of the last erasure: what the person was before it, however late it is heard, has no effect."""
+
+    def covers(self, spell: int, version: int) -> bool:
+        """Whether a leaving at the end of *spell*, told by *version* of the person, needs no reaction."""
+        return spell <= self.spell or version <= self.erased_version
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """What matching needs of a programme. Version 0 is a stub."""
+
+    programme_id: str
+    version: int = 0
+    active: bool = False
+    coordinator_ids: list[str] = field(default_factory=list)
+    matching_delay_minutes: int = 1
+    proposal_days: int = 7
+    minimum_level_gap: int = 1
+    same_department_allowed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    enrolment_id: str
+    version: int
+    programme_id: str
+    person_id: str
+    role: Role
+    status: EnrolmentStatus
+
+    @property
+    def active(self) -> bool:
+        return self.status is EnrolmentStatus.ACTIVE
+
+
+def spell_over(status: PersonStatus, spell: int) -> int:
+    """The last spell that a person's state shows to be over; 0 for none. A higher spell than the first
+    tells of a leaving that was perhaps never heard of."""
+    return spell if status is PersonStatus.LEFT else spell - 1
+
+
+_MATCHED_ON = (
+    "status", "manager_id", "department", "time_zone", "languages", "job_level", "skills_offered",
+    "skills_wanted", "interests", "working_style", "mentor_capacity", "matching_consent",
+)  # fmt: skip
+
+
+def matters(before: Person, after: Person) -> bool:
+    """Whether a round could now come to another result."""
+    return any(getattr(before, name) != getattr(after, name) for name in _MATCHED_ON)
