@@ -63,12 +63,7 @@ def list_letters(
     """
     target = find_target(tenant, data_dir)
 
-    async def ask() -> tuple[list[Letter], list[str]]:
-        async with Services(target, "operator") as services:
-            services.token()  # whoever cannot have one is told so once
-            return await listed(services, _selected(service), state=state, reason=reason, limit=limit)
-
-    letters, problems = asyncio.run(ask())
+    letters, problems = _listed(target, service, state, reason, limit)
     if as_json:
         print_json([letter.document() for letter in letters])
     for line in [] if as_json else [line for letter in letters for line in letter.lines()]:
@@ -96,9 +91,10 @@ def show(
     from shared.cli.dead_record import describe, find_record
     from shared.cli.kafka import sentences
 
-    settings = find_target(None, data_dir).kafka()
+    target = find_target(None, data_dir)
+    settings = target.kafka()
     with sentences(settings):
-        found = asyncio.run(find_record(settings, _selected(service), identity))
+        found = asyncio.run(find_record(settings, _selected(target, service), identity))
     if found is None:
         fail("There is no such dead letter on the topics: a wrong id, or older than they keep (7 days).")
     document = describe(*found, personal=personal)
@@ -164,12 +160,7 @@ def _settle(
     if bool(ids) == all_:
         fail(f"Say which to {action}: ids, or --all.", 2)
 
-    async def find() -> tuple[list[Letter], list[str]]:
-        async with Services(target, "operator") as services:
-            services.token()  # whoever cannot have one is told so once
-            return await listed(services, _selected(service), state=State.OPEN, reason=reason, limit=PAGE)
-
-    letters, problems = asyncio.run(find())
+    letters, problems = _listed(target, service, State.OPEN, reason, PAGE)
     if ids:
         letters = _chosen(letters, ids, problems)
     for problem in problems:
@@ -188,6 +179,21 @@ def _settle(
     ):
         say("A service lists only so many at once: there may be more, so repeat this.")
     raise typer.Exit(1 if problems or any(outcome.refused for outcome in outcomes) else 0)
+
+
+def _listed(
+    target: Target, service: str | None, state: State, reason: str | None, limit: int
+) -> tuple[list[Letter], list[str]]:
+    selected = _selected(target, service)
+    for name in selected:
+        target.urls_of(name)  # what is not known ends the command here, before anybody is asked
+    target.token("operator")
+
+    async def ask() -> tuple[list[Letter], list[str]]:
+        async with Services(target, "operator") as services:
+            return await listed(services, selected, state=state, reason=reason, limit=limit)
+
+    return asyncio.run(ask())
 
 
 def _chosen(letters: Sequence[Letter], ids: Sequence[str], problems: Sequence[str]) -> list[Letter]:
@@ -236,8 +242,8 @@ def _print_outcomes(outcomes: Sequence[Outcome], *, brief: bool) -> None:
     )
 
 
-def _selected(service: str | None) -> Sequence[str]:
-    return [service] if service else SERVICES
+def _selected(target: Target, service: str | None) -> Sequence[str]:
+    return [service] if service else target.services
 
 
 def _print_entry(name: str, value: Any, indent: str = "") -> None:

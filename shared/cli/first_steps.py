@@ -14,7 +14,7 @@ from shared.cli.client import ServiceProblem, Services
 from shared.cli.kafka import lags, send, sentences
 from shared.cli.output import fail
 from shared.cli.target import Target
-from shared.contracts import SERVICES, person_id
+from shared.contracts import person_id
 from shared.contracts.envelope import CONTENT_TYPE, validate_event
 from shared.contracts.hr import PersonRecorded
 from shared.contracts.people import ProgrammeChanged
@@ -162,7 +162,7 @@ class FirstSteps:
 
     async def _heard(self) -> list[str]:
         """Wait until profiles has sent what it has to say, and everybody else has read it."""
-        readers = [service for service in SERVICES if await self._reads_programmes(service)]
+        readers = [service for service in self._target.services if await self._reads_programmes(service)]
 
         async def sent() -> bool:
             status = await self._services.ask("profiles", "GET", "/management/status")

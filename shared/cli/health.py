@@ -14,7 +14,6 @@ from shared.cli.client import ServiceProblem, Services
 from shared.cli.kafka import lags, sentence
 from shared.cli.output import counted, duration
 from shared.cli.target import Target
-from shared.contracts import SERVICES
 from shared.runtime.settings import KafkaSettings
 
 OUTBOX_OLD_SECONDS: Final = 30.0
@@ -113,19 +112,24 @@ class Report:
 async def examine(target: Target) -> Report:
     """Ask everybody at the same time."""
     settings = target.kafka()
+    addresses = {service: target.urls_of(service) for service in target.services}
     async with Services(target, "operator") as services:
         services.token()  # whoever cannot have one is told so once
-        asked = [_service(services, service, target.urls_of(service)) for service in SERVICES]
-        (behind, kafka_problem), found = await asyncio.gather(_lags(settings), asyncio.gather(*asked))
+        asked = [_service(services, service, urls) for service, urls in addresses.items()]
+        (behind, kafka_problem), found = await asyncio.gather(
+            _lags(settings, target.services), asyncio.gather(*asked)
+        )
     for health in found:
         health.lag = None if behind is None else behind[health.service]
         health.problems += _judge(health)
     return Report(found, kafka_problem)
 
 
-async def _lags(settings: KafkaSettings) -> tuple[dict[str, dict[str, int]] | None, str | None]:
+async def _lags(
+    settings: KafkaSettings, services: Sequence[str]
+) -> tuple[dict[str, dict[str, int]] | None, str | None]:
     try:
-        return await lags(settings, SERVICES), None
+        return await lags(settings, services), None
     except KafkaError as error:
         return None, sentence(settings, error)
 

@@ -149,19 +149,20 @@ async def lags(settings: KafkaSettings, services: Sequence[str]) -> dict[str, di
         await admin.start()
         await reader.start()
         groups = {str(entry[0]) for entry in await admin.list_consumer_groups()}
-        every = [tp for topic in TOPICS for tp in known.get(topic_name(settings, topic), ())]
+        asked = [
+            (service, topic.name, topic_name(settings, topic), group_name(settings, service, topic.name))
+            for service in services
+            for topic in TOPICS
+            if topic_name(settings, topic) in known and group_name(settings, service, topic.name) in groups
+        ]
+        # Commits before ends: in the other order a record that comes between would not be counted.
+        committed = [await admin.list_consumer_group_offsets(group) for *_, group in asked]
+        every = [tp for name in dict.fromkeys(name for _, _, name, _ in asked) for tp in known[name]]
         starts = await reader.beginning_offsets(every) if every else {}
         ends = await reader.end_offsets(every) if every else {}
-        for service in services:
-            for topic in TOPICS:
-                name, group = topic_name(settings, topic), group_name(settings, service, topic.name)
-                if group not in groups or name not in known:
-                    continue
-                committed = await admin.list_consumer_group_offsets(group)
-                done = {tp: entry.offset for tp, entry in committed.items() if entry.offset >= 0}
-                behind[service][topic.name] = sum(
-                    max(0, ends[tp] - done.get(tp, starts[tp])) for tp in known[name]
-                )
+        for (service, topic, name, _), offsets in zip(asked, committed, strict=True):
+            done = {tp: entry.offset for tp, entry in offsets.items() if entry.offset >= 0}
+            behind[service][topic] = sum(ends[tp] - max(done.get(tp, 0), starts[tp]) for tp in known[name])
     finally:
         await reader.stop()
         await admin.close()

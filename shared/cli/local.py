@@ -31,15 +31,24 @@ class LocalPlace:
     sign: Sign
 
 
-@contextmanager
-def embedded() -> Iterator[None]:
-    """Turn what can go wrong with the embedded stack into a sentence."""
+def installed() -> bool:
+    """Whether the embedded stack is here at all."""
     try:
-        from deploy.local import LocalStackError
+        import deploy.local  # noqa: F401
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "deploy":
             raise
+        return False
+    return True
+
+
+@contextmanager
+def embedded() -> Iterator[None]:
+    """Turn what can go wrong with the embedded stack into a sentence."""
+    if not installed():
         fail("The embedded stack is not installed here: run this from a checkout of the platform.", 2)
+    from deploy.local import LocalStackError
+
     try:
         yield
     except LocalStackError as error:
@@ -60,6 +69,8 @@ def default_data_dir() -> Path:
 
 def find_place(data_dir: Path | None) -> LocalPlace | None:
     """The stack that was started in *data_dir* (default: the one of ``mentoring up``); None if there is none."""
+    if not installed():
+        return None
     with embedded():
         from deploy.local import Issuer, record
         from deploy.local.paths import absolute

@@ -46,8 +46,15 @@ class Target:
             )
         return self._kafka
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that there are: a local stack may run only some of them."""
+        return tuple(self.urls) if self.local else SERVICES
+
     def urls_of(self, service: str) -> tuple[str, ...]:
         """The addresses of a service."""
+        if self.local and not self.urls.get(service):
+            fail(f"{self.where[:1].upper()}{self.where[1:]} runs without {service}.", 2)
         if not self.urls.get(service):
             fail(f"Where is {service}? Set {_variable(service)}, for instance to http://localhost:8080.", 2)
         return self.urls[service]

@@ -9,6 +9,7 @@ memory and goes to the dead letters in the same transaction. When the database r
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 
 _MAX_TRIES: Final = 10
 _MAX_DELAY: Final = 5.0
+_MOST_LINES: Final = 500
 
 
 class CircuitOpen(Exception):
@@ -235,7 +237,14 @@ class BatchProcessor:
 
 
 def log_said(uow: Uow) -> None:
-    """One line per event said, so that one correlation id can be followed through all services."""
+    """One line per event said, so that one correlation id can be followed through all services.
+
+    A transaction that says very many (a matching round, an import) is told in one line.
+    """
+    if len(uow.says) > _MOST_LINES:
+        counts = Counter(said.data.TYPE for said in uow.says)
+        log.info("events said", counts=dict(counts), first_correlation_id=uow.says[0].cause.correlation_id)
+        return
     for said in uow.says:
         log.info(
             "event said",

@@ -63,7 +63,6 @@ class Settings(KafkaSettings):
     shutdown_seconds: float = Field(default=20, gt=0)
 
     batch_max_records: int = Field(default=500, ge=1, le=5000)
-    batch_timeout_ms: int = Field(default=10, ge=1, le=1000)
     relay_batch: int = Field(default=500, ge=1, le=5000)
     retention_days: int = Field(
         default=45, ge=8, description="inbox and outbox ledger; longer than any topic's"

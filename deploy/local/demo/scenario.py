@@ -196,7 +196,7 @@ class Scenario:
 
     def _volunteers(self) -> tuple[list[str], list[str]]:
         """Of those above the lower half of the levels, mentors; of the others, mentees; the seed decides who."""
-        wanted = min(_MOST_MENTEES, int(len(self.members) * 0.3))
+        wanted = min(_MOST_MENTEES, int(len(self.members) * 0.27))
         willing = sorted(self.members, key=lambda person: chance(self.seed, "volunteer", person))
         levels = sorted(member.job_level or 1 for member in self.members.values())
         middle = levels[len(levels) // 2]
