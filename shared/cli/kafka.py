@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from shared.cli.output import fail
 from shared.contracts import TOPICS, Topic
-from shared.messaging.kafka import group_name, make_admin, make_producer, make_reader, topic_name
+from shared.messaging.kafka import LagReader, group_name, make_admin, make_producer, make_reader, topic_name
 from shared.runtime.settings import KafkaSettings
 
 CLIENT = "mentoring-cli"
@@ -141,31 +141,18 @@ async def send(
 
 async def lags(settings: KafkaSettings, services: Sequence[str]) -> dict[str, dict[str, int]]:
     """Records that each service has not committed yet, by service and topic; only groups that exist."""
-    known = await _partitions(settings)
-    admin = make_admin(settings, CLIENT)
-    reader = make_reader(settings, client_id=CLIENT)
     behind: dict[str, dict[str, int]] = {service: {} for service in services}
-    try:
-        await admin.start()
-        await reader.start()
-        groups = {str(entry[0]) for entry in await admin.list_consumer_groups()}
-        asked = [
-            (service, topic.name, topic_name(settings, topic), group_name(settings, service, topic.name))
+    async with LagReader(settings) as reader:
+        groups = await reader.groups()
+        asked = {
+            (group_name(settings, service, topic.name), topic_name(settings, topic)): (service, topic.name)
             for service in services
             for topic in TOPICS
-            if topic_name(settings, topic) in known and group_name(settings, service, topic.name) in groups
-        ]
-        # Commits before ends: in the other order a record that comes between would not be counted.
-        committed = [await admin.list_consumer_group_offsets(group) for *_, group in asked]
-        every = [tp for name in dict.fromkeys(name for _, _, name, _ in asked) for tp in known[name]]
-        starts = await reader.beginning_offsets(every) if every else {}
-        ends = await reader.end_offsets(every) if every else {}
-        for (service, topic, name, _), offsets in zip(asked, committed, strict=True):
-            done = {tp: entry.offset for tp, entry in offsets.items() if entry.offset >= 0}
-            behind[service][topic] = sum(ends[tp] - max(done.get(tp, 0), starts[tp]) for tp in known[name])
-    finally:
-        await reader.stop()
-        await admin.close()
+            if group_name(settings, service, topic.name) in groups
+        }
+        for key, count in (await reader.behind(list(asked))).items():
+            service, topic = asked[key]
+            behind[service][topic] = count
     return behind
 
 

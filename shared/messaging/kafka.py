@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, ProducerClosed
 from aiokafka.helpers import create_ssl_context
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
@@ -189,31 +189,41 @@ class LagReader:
         await self._reader.stop()
         await self._admin.close()
 
+    async def groups(self) -> set[str]:
+        """The consumer groups that exist."""
+        return {str(entry[0]) for entry in await self._admin.list_consumer_groups()}
+
     async def behind(self, groups: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Records that each (group, topic on the cluster) has not committed yet; missing topics are left out."""
-        known = set(await self._reader.topics())
-        asked = [(group, topic) for group, topic in groups if topic in known]
-        partitions = {topic: self._partitions(topic) for _, topic in asked}
-        everything = [partition for listed in partitions.values() for partition in listed]
+        partitions = await self._partitions()
+        asked = [(group, topic) for group, topic in groups if topic in partitions]
+        everything = [partition for _, topic in asked for partition in partitions[topic]]
         # Commits before ends: in the other order a record that comes between would not be counted.
         committed = dict(
             zip(asked, await asyncio.gather(*(self._committed(group) for group, _ in asked)), strict=True)
         )
-        starts = await self._reader.beginning_offsets(everything)
-        ends = await self._reader.end_offsets(everything)
+        starts = await self._reader.beginning_offsets(everything) if everything else {}
+        ends = await self._reader.end_offsets(everything) if everything else {}
         return {
-            key: sum(ends[p] - committed[key].get(p, starts[p]) for p in partitions[key[1]]) for key in asked
+            key: sum(ends[p] - max(committed[key].get(p, 0), starts[p]) for p in partitions[key[1]])
+            for key in asked
         }
 
-    def _partitions(self, topic: str) -> list[TopicPartition]:
-        return [TopicPartition(topic, n) for n in sorted(self._reader.partitions_for_topic(topic) or ())]
+    async def _partitions(self) -> dict[str, list[TopicPartition]]:
+        # From the admin client: a consumer knows the partitions of its own topics only, and says "none" of others.
+        return {
+            entry["topic"]: [TopicPartition(entry["topic"], p["partition"]) for p in entry["partitions"]]
+            for entry in await self._admin.describe_topics()
+        }
 
     async def _committed(self, group: str) -> dict[TopicPartition, int]:
-        offsets = await self._admin.list_consumer_group_offsets(group)
+        for _ in range(50):
+            try:
+                offsets = await self._admin.list_consumer_group_offsets(group)
+                break
+            except GroupCoordinatorNotAvailableError:
+                # A cluster makes its offsets topic when it is first asked for a group.
+                await asyncio.sleep(0.1)
+        else:
+            offsets = await self._admin.list_consumer_group_offsets(group)
         return {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
-
-
-async def lag(settings: KafkaSettings, groups: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """One question to a :class:`LagReader`."""
-    async with LagReader(settings) as reader:
-        return await reader.behind(groups)

@@ -41,7 +41,11 @@ def changed(**changes: Any) -> dict[str, Any]:
 
 BAD = [
     Bad("not UTF-8", "not_utf8", b"\xff\xfe" + MARK.encode()),
-    Bad("not UTF-8 deep inside", "not_utf8", json.dumps(changed()).encode().replace(b"Beeble", b"\xff")[:-1] + b"\xff}"),
+    Bad(
+        "not UTF-8 deep inside",
+        "not_utf8",
+        json.dumps(changed()).encode().replace(b"Beeble", b"\xff")[:-1] + b"\xff}",
+    ),
     Bad("bad JSON", "bad_json", b'{"id": "' + MARK.encode()),
     Bad("empty", "bad_json", b""),
     Bad("null value", "null_value", None),
@@ -61,12 +65,24 @@ BAD = [
     Bad("data of a wrong type", "invalid_data", changed(data={"programme_id": "bad", "name": [MARK]})),
     Bad("data that lacks a field", "invalid_data", changed(data={"programme_id": MARK})),
     Bad("data that is null", "invalid_data", changed(data=None)),
-    Bad("a lone surrogate", "bad_json", json.dumps(changed()).encode().replace(f'"{MARK}"'.encode(), b'"\\ud800"')),
+    Bad(
+        "a lone surrogate",
+        "bad_json",
+        json.dumps(changed()).encode().replace(f'"{MARK}"'.encode(), b'"\\ud800"'),
+    ),
     Bad("a NUL character", "invalid_data", changed(data={"programme_id": "bad", "name": f"{MARK}\x00"})),
     Bad("a subject that contradicts", "subject_contradicts", changed(subject=MARK)),
-    Bad("a refusal by the domain", "refused", programme_event("bad", "bad", name="refuse", correlationid=MARK)),
-    Bad("a defect of the handler", "unexpected", programme_event("bad", "bad", name="defect", correlationid=MARK)),
-    Bad("refused by the database", "unexpected", programme_event("bad", "bad", name="too long for the table")),
+    Bad(
+        "a refusal by the domain", "refused", programme_event("bad", "bad", name="refuse", correlationid=MARK)
+    ),
+    Bad(
+        "a defect of the handler",
+        "unexpected",
+        programme_event("bad", "bad", name="defect", correlationid=MARK),
+    ),
+    Bad(
+        "refused by the database", "unexpected", programme_event("bad", "bad", name="too long for the table")
+    ),
 ]
 
 
