@@ -81,6 +81,8 @@ class Watch:
         self.events[topic].add(identity)
         correlation = event.get("correlationid") or identity
         status = str(data.get("status", ""))
+        if "effective_on" in data:
+            status = "at once" if data["effective_on"] < event["time"][:10] else "later"
         self.first_said.setdefault((correlation, event["type"], status), record.timestamp)
         self.caused.setdefault(identity, record.timestamp)
         if cause := event.get("causationid"):
