@@ -12,6 +12,7 @@ from deploy.local.hr.organisation import make_organisation
 from deploy.local.stack import LocalStack
 from shared.contracts import SERVICES
 from tests.e2e.conftest import StackMaker
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -64,9 +65,11 @@ class Killer:
     async def _kill(self, victim: str) -> None:
         process = self._stack.replica(victim)
         written = process.log_path.stat().st_size
-        async with asyncio.timeout(60):
-            while process.log_path.stat().st_size < written + 2000:  # it is saying events: in the middle of it
-                await asyncio.sleep(0.01)
+
+        async def in_the_middle() -> bool:
+            return process.log_path.stat().st_size > written + 2000  # it is saying events
+
+        await eventually(in_the_middle, seconds=120, every=0.01, what=f"work of {victim}")
         await process.kill()
         await process.restart()
         self.killed.add(victim)
@@ -75,7 +78,9 @@ class Killer:
         await asyncio.gather(*self._tasks)
 
 
-@pytest.mark.skipif("MENTORING_HR_EXTRACT" not in os.environ, reason="MENTORING_HR_EXTRACT names no HR extract")
+@pytest.mark.skipif(
+    "MENTORING_HR_EXTRACT" not in os.environ, reason="MENTORING_HR_EXTRACT names no HR extract"
+)
 async def test_the_main_job_on_a_real_extract(make_stack: StackMaker) -> None:
     organisation = load_organisation(DemoOptions(hr=Path(os.environ["MENTORING_HR_EXTRACT"])), print)
     assert len(organisation.members) == 1470

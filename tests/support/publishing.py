@@ -10,7 +10,9 @@ TIME = datetime(2026, 3, 2, 9, 0, tzinfo=UTC).isoformat()
 STRUCTURED = ("content-type", b"application/cloudevents+json")
 
 
-def programme_event(identity: str, programme: str, *, sequence: int = 1, name: str = "Plain", **changes: Any) -> dict[str, Any]:
+def programme_event(
+    identity: str, programme: str, *, sequence: int = 1, name: str = "Plain", **changes: Any
+) -> dict[str, Any]:
     """A ProgrammeChanged event as a dictionary; *changes* replace attributes."""
     return {
         "specversion": "1.0",

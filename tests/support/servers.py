@@ -32,7 +32,11 @@ def docker_answers() -> tuple[bool, str]:
     """Whether a Docker engine can be used, and if not, why."""
     try:
         done = subprocess.run(
-            ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True, timeout=10, check=False
+            ["docker", "version", "--format", "{{.Server.Version}}"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return False, f"no Docker client answers ({type(error).__name__})"

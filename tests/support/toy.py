@@ -142,7 +142,9 @@ class Toy:
 
     async def things(self, tenant: str = "acme") -> dict[str, Thing]:
         async with self.database.transaction(tenant, read_only=True) as uow:
-            rows = await uow.rows(sa.text("SELECT thing_id, version, name, effects FROM thing WHERE tenant = :tenant"))
+            rows = await uow.rows(
+                sa.text("SELECT thing_id, version, name, effects FROM thing WHERE tenant = :tenant")
+            )
         return {row.thing_id: Thing(*row) for row in rows}
 
     async def plumbing(self, query: str) -> list[tuple[object, ...]]:
@@ -157,7 +159,10 @@ async def make_toy_settings(servers: Servers) -> tuple[str, Settings]:
     name = "feedback"
     roles = ("owner", "app", "plumbing", "check", "clock")
     await bootstrap(
-        servers.admin_dsn, services=[name], passwords={(name, role): "secret-of-the-toy" for role in roles}, with_clock=True
+        servers.admin_dsn,
+        services=[name],
+        passwords={(name, role): "secret-of-the-toy" for role in roles},
+        with_clock=True,
     )
     address = urlsplit(servers.admin_dsn)
     prefix = f"t{uuid.uuid4().hex[:8]}."

@@ -9,7 +9,11 @@ T = TypeVar("T")
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[T]], *, seconds: float = 20.0, every: float = 0.05, what: str = "condition"
+    condition: Callable[[], Awaitable[T]],
+    *,
+    seconds: float = 20.0,
+    every: float = 0.05,
+    what: str = "condition",
 ) -> T:
     """The first truthy answer of *condition*. Raises ``AssertionError`` with the last answer at the deadline."""
     deadline = time.monotonic() + seconds

@@ -161,7 +161,13 @@ def digest(watch: Watch) -> str:
 
 _FLOWS = (
     ("HR record → person known", "hr.person.recorded.v1", "", "mentoring.person.changed.v1", "active"),
-    ("HR termination → pair ended", "hr.person.terminated.v1", "at once", "mentoring.relationship.ended.v1", ""),
+    (
+        "HR termination → pair ended",
+        "hr.person.terminated.v1",
+        "at once",
+        "mentoring.relationship.ended.v1",
+        "",
+    ),
     (
         "HR termination → partner's message queued",
         "hr.person.terminated.v1",

@@ -77,9 +77,8 @@ def load_organisation(options: DemoOptions, say: Callable[[str], None]) -> Organ
         return make_organisation(options.people, options.seed)
     mapping = options.map or Path(__file__).parent.parent / "hr" / "mappings" / "ibm-attrition.toml"
     read = read_extract(options.hr, mapping, seed=options.seed)
-    say(
-        f"read {len(read.organisation.members):,} employees from {options.hr.name}; {len(read.quarantined)} rows put aside"
-    )
+    say(f"read {len(read.organisation.members):,} employees from {options.hr.name}")
+    say(f"{len(read.quarantined)} rows put aside")
     for row in read.quarantined[:5]:
         say(f"  {row}")
     return read.organisation

@@ -65,18 +65,25 @@ def _parser() -> argparse.ArgumentParser:
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--people", type=_people, help="make a synthetic organisation of so many people")
     who.add_argument("--csv", help="read an HR extract; needs --map")
-    parser.add_argument("--map", help="the extract's column mapping, a file or a bundled name (ibm-attrition)")
+    parser.add_argument(
+        "--map", help="the extract's column mapping, a file or a bundled name (ibm-attrition)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything that is made up (0)")
     parser.add_argument("--bootstrap", default="localhost:9092", help="Kafka's servers (localhost:9092)")
     parser.add_argument("--tenant", default="demo", help="whose people these are (demo)")
     parser.add_argument("--prefix", default="", help="what stands before the names of topics (nothing)")
     parser.add_argument("--source", default=_SOURCE, help=f"who says so ({_SOURCE})")
-    parser.add_argument("--at", type=_instant, default=_instant(f"{REFERENCE_DATE}T00:00:00Z"),
-                        help=f"the events' time, with its offset ({REFERENCE_DATE}T00:00:00Z)")
+    parser.add_argument(
+        "--at",
+        type=_instant,
+        default=_instant(f"{REFERENCE_DATE}T00:00:00Z"),
+        help=f"the events' time, with its offset ({REFERENCE_DATE}T00:00:00Z)",
+    )
     parser.add_argument("--first-sequence", type=int, default=1, help="the number of each person's event (1)")
     parser.add_argument("--mode", type=Mode, choices=list(Mode), default=Mode.STRUCTURED)
-    parser.add_argument("--security-protocol", choices=("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
-                        default="PLAINTEXT")
+    parser.add_argument(
+        "--security-protocol", choices=("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), default="PLAINTEXT"
+    )
     parser.add_argument("--sasl-mechanism", default="SCRAM-SHA-256")
     parser.add_argument("--sasl-user", default="", help=f"the password is read from {PASSWORD}")
     parser.add_argument("--ca-file", help="the certificates that Kafka's own is signed with (the system's)")
@@ -129,16 +136,25 @@ def _describe(organisation: Organisation, quarantined: Sequence[Quarantined]) ->
 def _samples(organisation: Organisation, options: argparse.Namespace) -> None:
     for member in organisation.members[: options.samples]:
         event = make_event(
-            source=options.source, tenant=options.tenant, type=PersonRecorded.TYPE,
-            subject=member.employee_id, sequence=options.first_sequence, at=options.at, data=member.hr_data(),
+            source=options.source,
+            tenant=options.tenant,
+            type=PersonRecorded.TYPE,
+            subject=member.employee_id,
+            sequence=options.first_sequence,
+            at=options.at,
+            data=member.hr_data(),
         )
         print((event.encode().value or b"").decode())
 
 
 async def _publish(organisation: Organisation, options: argparse.Namespace) -> None:
     publisher = HrPublisher(
-        options.bootstrap, options.tenant, options.prefix,
-        source=options.source, security=_security(options), mode=options.mode,
+        options.bootstrap,
+        options.tenant,
+        options.prefix,
+        source=options.source,
+        security=_security(options),
+        mode=options.mode,
     )
     before = options.first_sequence - 1
     publisher.sequences = {member.employee_id: before for member in organisation}

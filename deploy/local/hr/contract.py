@@ -9,7 +9,12 @@ from shared.contracts.hr import PersonRecorded
 from shared.contracts.people import PersonChanged
 
 PROFILE_FIELDS: Final = (
-    "skills_offered", "skills_wanted", "interests", "goals", "working_style", "mentor_capacity",
+    "skills_offered",
+    "skills_wanted",
+    "interests",
+    "goals",
+    "working_style",
+    "mentor_capacity",
 )
 """What a person writes into the profile form, beside the languages that HR knows already."""
 
@@ -18,7 +23,8 @@ FIELDS: Final = (*(name for name in PersonRecorded.model_fields if name != "empl
 """Every field of an employee but the key."""
 
 REQUIRED: Final = tuple(
-    name for name, field in PersonRecorded.model_fields.items()
+    name
+    for name, field in PersonRecorded.model_fields.items()
     if field.is_required() and name != "employee_id"
 )
 

@@ -62,10 +62,15 @@ class Outlet:
             # Behind a partition whose leader is away, a send waits for ever.
             async with asyncio.timeout(self._seconds):
                 for record in records:
-                    promises.append(await producer.send(
-                        self._topic, record.value, key=record.key, partition=partition,
-                        headers=list(record.headers),
-                    ))
+                    promises.append(
+                        await producer.send(
+                            self._topic,
+                            record.value,
+                            key=record.key,
+                            partition=partition,
+                            headers=list(record.headers),
+                        )
+                    )
         except (KafkaError, TimeoutError) as error:
             return Sent(producer, promises, error)
         return Sent(producer, promises, None)

@@ -109,7 +109,9 @@ class _Reading:
     def unique(self, row: Row, member: Member) -> None:
         if (line := self.lines.get(member.employee_id)) is not None:
             raise self.bad(
-                row, f"The employee id {member.employee_id} is on line {line} already.", self.mapping.key_column
+                row,
+                f"The employee id {member.employee_id} is on line {line} already.",
+                self.mapping.key_column,
             )
         if (holder := self.addresses.get(member.email.lower())) is not None:
             raise self.bad(
@@ -119,7 +121,9 @@ class _Reading:
     def member(self, row: Row, employee_id: str) -> Member:
         mapping = self.mapping
         fields = {name: self.value(row, name, column) for name, column in mapping.columns.items()}
-        fields = {name: value for name, value in fields.items() if value is not None} | dict(mapping.constants)
+        fields = {name: value for name, value in fields.items() if value is not None} | dict(
+            mapping.constants
+        )
         case = Case(self.seed, employee_id, row.cells, fields, mapping)
         try:
             derive_alone(case)
@@ -128,7 +132,9 @@ class _Reading:
             raise self.bad(row, f"{_shown(cell)} {error}.", error.column) from None
         for name, value in case.fields.items():
             if problem := problem_with(name, list(value) if isinstance(value, tuple) else value):
-                raise self.bad(row, f"{_shown(value)} does not fit {name}: {problem}.", mapping.columns.get(name))
+                raise self.bad(
+                    row, f"{_shown(value)} does not fit {name}: {problem}.", mapping.columns.get(name)
+                )
         unmapped = {column: row.cells[column] for column in self.unmapped}
         return Member(employee_id=employee_id, unmapped=unmapped, **_frozen(case.fields))
 
@@ -154,7 +160,8 @@ class _Reading:
         ranked = [Ranked(m.employee_id, m.department, m.job_level or 1) for m in self.members.values()]
         managers = infer_managers(ranked, self.seed, how.options.get("span", SPAN[1]))
         return [
-            replace(member, manager_employee_id=managers[member.employee_id]) for member in self.members.values()
+            replace(member, manager_employee_id=managers[member.employee_id])
+            for member in self.members.values()
         ]
 
     def put_circular_aside(self) -> None:
@@ -175,7 +182,10 @@ class _Reading:
         first = self.quarantined[0].reason
         count = len(self.quarantined)
         raise ExtractError(
-            f"No row can be used, of {count}; the first: {first.sentence}", first.file, first.line, first.column
+            f"No row can be used, of {count}; the first: {first.sentence}",
+            first.file,
+            first.line,
+            first.column,
         )
 
     def bad(self, row: Row, sentence: str, column: str | None) -> ExtractError:
@@ -190,7 +200,10 @@ def _check_columns(table: Table, mapping: ColumnMapping) -> tuple[str, ...]:
     for column, key in used.items():
         if column not in table.columns:
             raise ExtractError(
-                f'The extract has no column "{column}", which the mapping uses for {key}.', table.file, 1, column
+                f'The extract has no column "{column}", which the mapping uses for {key}.',
+                table.file,
+                1,
+                column,
             )
     if not mapping.send_unmapped:
         return ()
@@ -199,7 +212,10 @@ def _check_columns(table: Table, mapping: ColumnMapping) -> tuple[str, ...]:
         if column in RECORD_FIELDS:
             raise ExtractError(
                 f'The column "{column}" has the name of a field of the contract, but the mapping neither '
-                "uses nor ignores it.", table.file, 1, column,
+                "uses nor ignores it.",
+                table.file,
+                1,
+                column,
             )
     return unmapped
 

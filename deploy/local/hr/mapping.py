@@ -42,7 +42,11 @@ from deploy.local.hr.skills import FAMILIES
 
 _TABLES: Final = ("csv", "key", "columns", "constants", "values", "derived", "families")
 _PLAIN: Final = {
-    "name": str, "reference_date": date, "top_level": int, "send_unmapped": bool, "ignore": list,
+    "name": str,
+    "reference_date": date,
+    "top_level": int,
+    "send_unmapped": bool,
+    "ignore": list,
 }
 BUNDLED: Final = Path(__file__).parent / "mappings"
 """Mappings that come with the project."""
@@ -107,7 +111,10 @@ def read_mapping(path: Path | str) -> ColumnMapping:
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"line (\d+), column (\d+)", str(error))
         raise MappingError(
-            f"The mapping is not TOML: {error}.", str(found), int(place[1]) if place else None, place and place[2]
+            f"The mapping is not TOML: {error}.",
+            str(found),
+            int(place[1]) if place else None,
+            place and place[2],
         ) from None
     return _Reader(str(found), text, document).mapping()
 
@@ -222,11 +229,15 @@ class _Reader:
             if not isinstance(replaced, dict):
                 raise self.error(f"[values.{name}] must be a table.", f"values.{name}")
             if name not in self.table("columns"):
-                raise self.error(f'[values.{name}] has no column: "{name}" is not in [columns].', f"values.{name}")
+                raise self.error(
+                    f'[values.{name}] has no column: "{name}" is not in [columns].', f"values.{name}"
+                )
             for said, value in replaced.items():
                 if isinstance(value, bool) or not isinstance(value, str | int):
                     raise self.error(f'"{said}" must stand for a text or a number.', f"values.{name}.{said}")
-        return {name: {said: str(value) for said, value in replaced.items()} for name, replaced in found.items()}
+        return {
+            name: {said: str(value) for said, value in replaced.items()} for name, replaced in found.items()
+        }
 
     def derived(self) -> dict[str, Derivation]:
         found: dict[str, Derivation] = {}
@@ -244,7 +255,8 @@ class _Reader:
             for family in families:
                 if family not in FAMILIES:
                     raise self.error(
-                        f'"{family}" is no family of skills; there are {", ".join(FAMILIES)}.', f"families.{said}"
+                        f'"{family}" is no family of skills; there are {", ".join(FAMILIES)}.',
+                        f"families.{said}",
                     )
         return {said: tuple(families) for said, families in found.items()}
 
@@ -254,7 +266,9 @@ class _Reader:
             raise self.error('"ignore" must be a list of columns.', "ignore")
         seen: dict[str, str] = {}
         tables: dict[str, Mapping[str, Any]] = {
-            "columns": mapping.columns, "constants": mapping.constants, "derived": mapping.derived,
+            "columns": mapping.columns,
+            "constants": mapping.constants,
+            "derived": mapping.derived,
         }
         for table, fields in tables.items():
             for name in fields:
@@ -268,4 +282,11 @@ class _Reader:
             raise self.error('"top_level" must be from 1 to 20.', "top_level")
 
 
-_WORDS: Final = {str: "text", date: "date", int: "whole number", bool: "true or false", list: "list", dict: "table"}
+_WORDS: Final = {
+    str: "text",
+    date: "date",
+    int: "whole number",
+    bool: "true or false",
+    list: "list",
+    dict: "table",
+}

@@ -48,9 +48,7 @@ MakeProducer = Callable[[str | Sequence[str], Security, int], Producer]
 class IdempotentProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no types
     """All replicas confirm, retries make no duplicates and keep the order, batches are compressed."""
 
-    def __init__(
-        self, bootstrap_servers: str | Sequence[str], security: Security, max_bytes: int
-    ) -> None:
+    def __init__(self, bootstrap_servers: str | Sequence[str], security: Security, max_bytes: int) -> None:
         super().__init__(
             bootstrap_servers=bootstrap_servers,
             acks="all",

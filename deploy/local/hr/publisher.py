@@ -114,16 +114,18 @@ class HrPublisher:
     ) -> str:
         """The employee's last day is *effective_on*; returns the event id."""
         data = PersonTerminated(employee_id=employee_id, effective_on=effective_on)
-        return await self._say_one(PersonTerminated.TYPE, data.employee_id, data.model_dump(mode="json"),
-                                   at, correlation_id)
+        return await self._say_one(
+            PersonTerminated.TYPE, data.employee_id, data.model_dump(mode="json"), at, correlation_id
+        )
 
     async def cancel_termination(
         self, employee_id: str, *, at: datetime, correlation_id: str | None = None
     ) -> str:
         """The employee stays after all; returns the event id."""
         data = TerminationCancelled(employee_id=employee_id)
-        return await self._say_one(TerminationCancelled.TYPE, data.employee_id, data.model_dump(mode="json"),
-                                   at, correlation_id)
+        return await self._say_one(
+            TerminationCancelled.TYPE, data.employee_id, data.model_dump(mode="json"), at, correlation_id
+        )
 
     async def publish(self, events: Sequence[HrEvent]) -> list[str]:
         """Publish events as they are (those of a ``PublishFailed``, or made by hand); returns their ids."""
@@ -144,7 +146,11 @@ class HrPublisher:
         return ids
 
     async def send_raw(
-        self, value: bytes | None, key: bytes | None = None, headers: Headers = (), partition: int | None = None
+        self,
+        value: bytes | None,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int | None = None,
     ) -> Placed:
         """Put any bytes on the topic, as a broken HR system would. Value and key may not both be None."""
         if value is None and key is None:
@@ -193,10 +199,18 @@ class HrPublisher:
         for kind, employee_id, data in said:
             sequence = last.get(employee_id, self._sequences.get(employee_id, 0)) + 1
             last[employee_id] = sequence
-            events.append(make_event(
-                source=self.source, tenant=self.tenant, type=kind, subject=employee_id, sequence=sequence,
-                at=at, data=data, correlation_id=correlation_id,
-            ))
+            events.append(
+                make_event(
+                    source=self.source,
+                    tenant=self.tenant,
+                    type=kind,
+                    subject=employee_id,
+                    sequence=sequence,
+                    at=at,
+                    data=data,
+                    correlation_id=correlation_id,
+                )
+            )
         return events, last
 
     def _encode(self, events: Sequence[HrEvent]) -> list[Encoded]:

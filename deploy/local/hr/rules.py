@@ -112,7 +112,9 @@ def check_rules(mapping: ColumnMapping) -> None:
     for name, how in mapping.derived.items():
         key, rule = f"derived.{name}", RULES.get(how.rule)
         if rule is None:
-            raise mapping.error(f'There is no rule "{how.rule}"; there are {", ".join(RULES)}.', f"{key}.rule")
+            raise mapping.error(
+                f'There is no rule "{how.rule}"; there are {", ".join(RULES)}.', f"{key}.rule"
+            )
         if name not in rule.fields:
             raise mapping.error(f'The rule "{how.rule}" derives {" and ".join(rule.fields)}.', f"{key}.rule")
         for option, value in how.options.items():
@@ -199,9 +201,7 @@ def _goals(case: Case, field: str, options: Options) -> str:
 
 RULES: Final[Mapping[str, Rule]] = {
     "seeded-office": Rule(("office",), lambda case, *_: choose_office(case.random("office")).name),
-    "zone-of-office": Rule(
-        ("time_zone",), lambda case, *_: _office_of(case).time_zone, needs=("office",)
-    ),
+    "zone-of-office": Rule(("time_zone",), lambda case, *_: _office_of(case).time_zone, needs=("office",)),
     "languages-of-office": Rule(
         ("languages",),
         lambda case, *_: invent_languages(case.random("languages"), _office_of(case)),
@@ -215,9 +215,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "seeded-skills": Rule(("skills_offered", "skills_wanted"), _skills, {"columns": list}),
     "goals-of-skills": Rule(("goals",), _goals, needs=("skills_offered", "skills_wanted")),
     "seeded-interests": Rule(("interests",), lambda case, *_: invent_interests(case.random("interests"))),
-    "seeded-style": Rule(
-        ("working_style",), lambda case, *_: pick(case.random("style"), WORKING_STYLES)
-    ),
+    "seeded-style": Rule(("working_style",), lambda case, *_: pick(case.random("style"), WORKING_STYLES)),
     "capacity-of-level": Rule(
         ("mentor_capacity",), lambda case, *_: capacity_of(case.random("capacity"), case.seniority)
     ),

@@ -14,35 +14,35 @@ from deploy.local.hr.draw import pick, whole
 
 _FAMILIES: Final = {
     "leadership": "Leading teams, Delegation, Strategic planning, Change management, Decision making, "
-                  "Coaching others, Managing conflict, Executive presence",
+    "Coaching others, Managing conflict, Executive presence",
     "communication": "Public speaking, Technical writing, Facilitation, Negotiation, Active listening, "
-                     "Storytelling, Intercultural communication, Giving feedback",
+    "Storytelling, Intercultural communication, Giving feedback",
     "projects": "Project planning, Agile delivery, Risk management, Stakeholder management, Budgeting, "
-                "Prioritisation, Process improvement, Vendor management",
+    "Prioritisation, Process improvement, Vendor management",
     "software": "Python, Java, TypeScript, Software architecture, Code review, Test automation, "
-                "API design, Event-driven systems",
+    "API design, Event-driven systems",
     "infrastructure": "Kubernetes, Linux administration, Networking, Cloud cost control, Observability, "
-                      "Incident response, Identity management, Threat modelling",
+    "Incident response, Identity management, Threat modelling",
     "data": "SQL, Statistics, Machine learning, Data visualisation, Data engineering, Forecasting, "
-            "Experiment design, Data governance",
+    "Experiment design, Data governance",
     "product": "Product discovery, User research, Interaction design, Roadmapping, Accessibility, "
-               "Service design, Prototyping, Market analysis",
+    "Service design, Prototyping, Market analysis",
     "research": "Scientific writing, Literature review, Grant applications, Study design, "
-                "Research ethics, Peer review, Patent filing, Systems biology",
+    "Research ethics, Peer review, Patent filing, Systems biology",
     "laboratory": "Cell culture, Chromatography, Mass spectrometry, Sample preparation, Lab safety, "
-                  "Good laboratory practice, Microscopy, Assay development",
+    "Good laboratory practice, Microscopy, Assay development",
     "clinical": "Clinical trials, Patient communication, Medical writing, Pharmacovigilance, "
-                "Health economics, Good clinical practice, Epidemiology, Regulatory affairs",
+    "Health economics, Good clinical practice, Epidemiology, Regulatory affairs",
     "manufacturing": "Lean manufacturing, Quality control, Supply planning, Root cause analysis, "
-                     "Plant safety, Maintenance planning, Six Sigma, Industrial automation",
+    "Plant safety, Maintenance planning, Six Sigma, Industrial automation",
     "selling": "Account management, Prospecting, Sales forecasting, Contract negotiation, "
-               "Solution selling, Territory planning, Customer retention, Key account strategy",
+    "Solution selling, Territory planning, Customer retention, Key account strategy",
     "marketing": "Brand strategy, Content marketing, Campaign analytics, Event management, "
-                 "Search marketing, Public relations, Customer segmentation, Copywriting",
+    "Search marketing, Public relations, Customer segmentation, Copywriting",
     "finance": "Financial modelling, Cost accounting, Audit, Tax, Treasury, Investor relations, "
-               "Controlling, Procurement",
+    "Controlling, Procurement",
     "people": "Recruiting, Talent development, Compensation design, Labour law, Onboarding, "
-              "Organisation design, Employee relations, Inclusion",
+    "Organisation design, Employee relations, Inclusion",
 }
 
 FAMILIES: Final[dict[str, tuple[str, ...]]] = {
@@ -105,7 +105,6 @@ def invent_skills(random: Random, families: Sequence[str], seniority: float) -> 
     count = whole(random, low, high)
     # One wants what those further up have: the same families, two tenths further.
     wanted = {
-        skill: whole(random, 1, 5)
-        for skill in _draw(random, count, _urn(own, min(10, tenths + 2)), offered)
+        skill: whole(random, 1, 5) for skill in _draw(random, count, _urn(own, min(10, tenths + 2)), offered)
     }
     return SkillSet(offered, wanted)

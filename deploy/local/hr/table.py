@@ -77,7 +77,9 @@ def _text(path: Path, options: CsvOptions, limits: Limits) -> str:
         start = raw.rfind(b"\n", 0, error.start) + 1
         raise ExtractError(
             f"The extract is not {options.encoding.upper()}: byte {raw[error.start]:#04x} at character "
-            f"{error.start - start + 1} of the line.", str(path), line,
+            f"{error.start - start + 1} of the line.",
+            str(path),
+            line,
         ) from None
     return text.removeprefix("\ufeff")
 

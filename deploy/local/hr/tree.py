@@ -134,7 +134,7 @@ def circular(managers: Mapping[str, str | None]) -> frozenset[str]:
             person = managers.get(person)
         if person is not None and person in path:
             chain = list(path)
-            found.update(chain[chain.index(person):])
+            found.update(chain[chain.index(person) :])
         settled.update(path)
     return frozenset(found)
 

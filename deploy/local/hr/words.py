@@ -18,9 +18,15 @@ _INTERESTS: Final = (
 INTERESTS: Final = tuple(_INTERESTS.split(", "))
 
 WORKING_STYLES: Final = (
-    "structured, with an agenda", "talking things through", "learning by doing",
-    "reading first, then questions", "short and frequent meetings", "long conversations, now and then",
-    "direct feedback", "thinking aloud together", "written notes between meetings",
+    "structured, with an agenda",
+    "talking things through",
+    "learning by doing",
+    "reading first, then questions",
+    "short and frequent meetings",
+    "long conversations, now and then",
+    "direct feedback",
+    "thinking aloud together",
+    "written notes between meetings",
 )
 
 _AIMS: Final = (
@@ -99,4 +105,6 @@ def _in_sentence(skill: str) -> str:
     return skill if skill in _PROPER or skill[1:2].isupper() else skill[0].lower() + skill[1:]
 
 
-_PROPER: Final = frozenset({"Python", "Java", "TypeScript", "Kubernetes", "Linux administration", "Six Sigma"})
+_PROPER: Final = frozenset(
+    {"Python", "Java", "TypeScript", "Kubernetes", "Linux administration", "Six Sigma"}
+)

@@ -19,9 +19,16 @@ _HEADER = (
 HEADER = _HEADER.split(",")
 
 _CELLS = dict.fromkeys(HEADER, "1") | {
-    "Age": "41", "Attrition": "0", "Department": "Research & Development", "EducationField": "Medical",
-    "Gender": "Female", "JobLevel": "2", "JobRole": "Research Scientist", "MonthlyIncome": "9999",
-    "MaritalStatus": "Single", "YearsAtCompany": "3",
+    "Age": "41",
+    "Attrition": "0",
+    "Department": "Research & Development",
+    "EducationField": "Medical",
+    "Gender": "Female",
+    "JobLevel": "2",
+    "JobRole": "Research Scientist",
+    "MonthlyIncome": "9999",
+    "MaritalStatus": "Single",
+    "YearsAtCompany": "3",
 }
 
 

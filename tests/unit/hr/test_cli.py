@@ -22,7 +22,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
 
 def test_a_dry_run_prints_counts_and_samples(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--people", "60", "--seed", "4", "--dry-run", "--samples", "2"]) == cli.OK
-    counts, *samples = capsys.readouterr().out.split("\n{\"specversion")
+    counts, *samples = capsys.readouterr().out.split('\n{"specversion')
     assert json.loads(counts)["people"] == 60
     assert [json.loads('{"specversion' + sample)["subject"] for sample in samples] == ["E000001", "E000002"]
 
@@ -52,10 +52,18 @@ def test_bad_input_no_kafka_and_unconfirmed_events(kafka: FakeKafka, tmp_path: P
     assert cli.run(["--people", "3"]) == cli.NO_KAFKA
 
 
-@pytest.mark.parametrize("arguments", [
-    [], ["--people", "0"], ["--people", "3", "--csv", "x"], ["--csv", "x"], ["--people", "3", "--map", "x"],
-    ["--people", "3", "--at", "2026-01-01T00:00:00"], ["--people", "3", "--at", "today"],
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--people", "0"],
+        ["--people", "3", "--csv", "x"],
+        ["--csv", "x"],
+        ["--people", "3", "--map", "x"],
+        ["--people", "3", "--at", "2026-01-01T00:00:00"],
+        ["--people", "3", "--at", "today"],
+    ],
+)
 def test_wrong_usage(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.run(arguments)

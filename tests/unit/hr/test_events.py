@@ -18,8 +18,13 @@ MEMBER = make_organisation(1, 3).members[0]
 
 def event(sequence: int = 1, at: datetime = AT, source: str = "urn:example:hris") -> HrEvent:
     return make_event(
-        source=source, tenant="acme", type=PersonRecorded.TYPE, subject=MEMBER.employee_id,
-        sequence=sequence, at=at, data=MEMBER.hr_data(),
+        source=source,
+        tenant="acme",
+        type=PersonRecorded.TYPE,
+        subject=MEMBER.employee_id,
+        sequence=sequence,
+        at=at,
+        data=MEMBER.hr_data(),
     )
 
 
@@ -33,9 +38,14 @@ def test_structured_mode_has_the_whole_event_in_the_value() -> None:
     assert UUID(body.pop("correlationid")).version == 5
     assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", body.pop("traceparent"))
     assert body == {
-        "specversion": "1.0", "source": "urn:example:hris", "type": "hr.person.recorded.v1",
-        "subject": "E000001", "time": "2026-03-01T12:30:00Z", "datacontenttype": "application/json",
-        "tenant": "acme", "sequence": "7",
+        "specversion": "1.0",
+        "source": "urn:example:hris",
+        "type": "hr.person.recorded.v1",
+        "subject": "E000001",
+        "time": "2026-03-01T12:30:00Z",
+        "datacontenttype": "application/json",
+        "tenant": "acme",
+        "sequence": "7",
     }
 
 
@@ -65,7 +75,9 @@ def test_ids_follow_from_source_employee_and_sequence_alone() -> None:
 
 
 def test_a_given_correlation_is_kept() -> None:
-    made = make_event(source="s", tenant="t", type="x", subject="E1", sequence=1, at=AT, data={}, correlation_id="c")
+    made = make_event(
+        source="s", tenant="t", type="x", subject="E1", sequence=1, at=AT, data={}, correlation_id="c"
+    )
     assert made.attributes()["correlationid"] == "c"
 
 

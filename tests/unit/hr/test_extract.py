@@ -29,7 +29,9 @@ def read_ibm(files: Files, *rows: dict[str, str], seed: int = 7) -> Extract:
 
 class TestTheBundledMapping:
     def test_mapped_columns_and_made_up_fields(self, files: Files) -> None:
-        (member,) = read_ibm(files, {"EmployeeNumber": "42", "JobLevel": "4", "YearsAtCompany": "10"}).organisation
+        (member,) = read_ibm(
+            files, {"EmployeeNumber": "42", "JobLevel": "4", "YearsAtCompany": "10"}
+        ).organisation
         assert member.employee_id == "E42"
         assert (member.department, member.job_title) == ("Research and Development", "Research Scientist")
         assert member.job_level == 4
@@ -39,7 +41,9 @@ class TestTheBundledMapping:
         assert all((member.given_name, member.office, member.languages, member.goals, member.interests))
         member.recorded()
 
-    def test_everything_else_is_sent_under_its_own_name_and_dropped_by_the_contract(self, files: Files) -> None:
+    def test_everything_else_is_sent_under_its_own_name_and_dropped_by_the_contract(
+        self, files: Files
+    ) -> None:
         extract = read_ibm(files, {"Attrition": "1", "MonthlyIncome": "12345"})
         (member,) = extract.organisation
         used = {"EmployeeNumber", "Department", "JobRole", "JobLevel", "YearsAtCompany", "EducationField"}
@@ -56,13 +60,19 @@ class TestTheBundledMapping:
         assert {n: getattr(alone, n) for n in Member.__slots__ if n not in depends} == {
             n: getattr(among, n) for n in Member.__slots__ if n not in depends
         }
-        assert read_ibm(files, *others).organisation.digest() == read_ibm(files, *others).organisation.digest()
-        assert read_ibm(files, *others).organisation.digest() != read_ibm(files, *others, seed=8).organisation.digest()
+        assert (
+            read_ibm(files, *others).organisation.digest() == read_ibm(files, *others).organisation.digest()
+        )
+        assert (
+            read_ibm(files, *others).organisation.digest()
+            != read_ibm(files, *others, seed=8).organisation.digest()
+        )
 
     def test_managers_are_of_the_same_department_and_a_higher_level(self, files: Files) -> None:
         rows: Sequence[dict[str, str]] = [
             {"Department": department, "JobLevel": str(level)}
-            for department in ("Sales", "Human Resources") for level in (1, 1, 1, 2, 3, 5)
+            for department in ("Sales", "Human Resources")
+            for level in (1, 1, 1, 2, 3, 5)
         ]
         organisation = read_ibm(files, *rows).organisation
         assert len(organisation.heads) == 1
@@ -90,7 +100,11 @@ class TestAMappingOfOnesOwn:
         ada, bob = read_extract(files.small(ADA, BOB), files.mapping()).organisation
         assert (ada.employee_id, ada.given_name, ada.time_zone) == ("1", "Ada", "Europe/Berlin")
         assert (ada.languages, ada.skills_offered) == (("de", "en"), {"SQL": 4, "Java": 3})
-        assert (ada.hired_on, ada.manager_employee_id, bob.manager_employee_id) == (date(2001, 2, 3), None, "1")
+        assert (ada.hired_on, ada.manager_employee_id, bob.manager_employee_id) == (
+            date(2001, 2, 3),
+            None,
+            "1",
+        )
         assert ada.unmapped == {}
 
     def test_other_delimiters_encodings_dates_and_a_byte_order_mark(self, files: Files) -> None:
@@ -98,7 +112,9 @@ class TestAMappingOfOnesOwn:
             SMALL_MAPPING + '[csv]\ndelimiter = ";"\nencoding = "utf-16"\nlist_separator = "|"\n'
             'date_format = "%d.%m.%Y"\n'
         )
-        text = "\n".join([SMALL_HEADER.replace(",", ";"), "1;Zoë;Łęcka;z@a.example;Labs;5;;03.02.2001;de|en;SQL:1"])
+        text = "\n".join(
+            [SMALL_HEADER.replace(",", ";"), "1;Zoë;Łęcka;z@a.example;Labs;5;;03.02.2001;de|en;SQL:1"]
+        )
         (member,) = read_extract(files.extract(text.encode("utf-16")), mapping).organisation
         assert (member.given_name, member.family_name, member.languages) == ("Zoë", "Łęcka", ("de", "en"))
         assert member.hired_on == date(2001, 2, 3)
@@ -112,7 +128,12 @@ class TestAMappingOfOnesOwn:
         assert member.job_level == 7
 
     def test_quoted_cells_may_hold_line_breaks_and_blank_lines_count_for_nothing(self, files: Files) -> None:
-        rows = ('1,"Ada\nMarie",Ash,ada@a.example,"La""bs, 1",5,,,,', "", BOB.replace("Labs,3", "Labs,x"), BOB)
+        rows = (
+            '1,"Ada\nMarie",Ash,ada@a.example,"La""bs, 1",5,,,,',
+            "",
+            BOB.replace("Labs,3", "Labs,x"),
+            BOB,
+        )
         extract = read_extract(files.small(*rows), files.mapping())
         assert extract.organisation.by_id["1"].department == 'La"bs, 1'
         assert [row.line for row in extract.quarantined] == [5]
@@ -191,26 +212,29 @@ class TestWhatIsFatal:
 
 
 class TestWhatIsPutAside:
-    @pytest.mark.parametrize(("row", "sentence", "column"), [
-        ("9,Zed", "The row has 2 cells, the header has 10.", None),
-        (ADA + ",extra", "The row has 11 cells", None),
-        (ADA, "The employee id 1 is on line 2 already.", "Number"),
-        (BOB.replace("bob@", "ADA@"), "The e-mail address is that of 1 already.", "Mail"),
-        (BOB.replace(",3,", ",three,"), '"three" must be a whole number.', "Level"),
-        (BOB.replace(",3,", ",21,"), '"21" does not fit job_level', "Level"),
-        (BOB.replace("2011-02-03", "2011-02-30"), "must be a date like %Y-%m-%d", "Hired"),
-        (BOB.replace("Bob", ""), "The cell is empty, and given_name is required.", "First"),
-        (BOB.replace("bob@a.example", "bob"), "does not fit email", "Mail"),
-        (BOB.replace(",en,", ",English,"), "does not fit languages", "Tongues"),
-        (BOB.replace("SQL", "SQL:9"), "does not fit skills_offered", "Skills"),
-        (BOB.replace("SQL", "SQL:high"), "must be a whole number", "Skills"),
-        (BOB.replace("Bob", "B\x00b"), "NUL", "First"),
-        (BOB.replace("Bob", "B" * 201), "at most 200", "First"),
-        (BOB.replace("Bob", "B" * 501), "longer than 500 characters", None),
-        (BOB.replace("2,Bob", ",Bob"), "The employee id is empty.", "Number"),
-        (BOB.replace("2,Bob", "a b,Bob"), '"a b" is no employee id', "Number"),
-        (BOB.replace("Labs,3,1,", "Labs,3,2,"), "2 is their own manager at some remove.", "Boss"),
-    ])
+    @pytest.mark.parametrize(
+        ("row", "sentence", "column"),
+        [
+            ("9,Zed", "The row has 2 cells, the header has 10.", None),
+            (ADA + ",extra", "The row has 11 cells", None),
+            (ADA, "The employee id 1 is on line 2 already.", "Number"),
+            (BOB.replace("bob@", "ADA@"), "The e-mail address is that of 1 already.", "Mail"),
+            (BOB.replace(",3,", ",three,"), '"three" must be a whole number.', "Level"),
+            (BOB.replace(",3,", ",21,"), '"21" does not fit job_level', "Level"),
+            (BOB.replace("2011-02-03", "2011-02-30"), "must be a date like %Y-%m-%d", "Hired"),
+            (BOB.replace("Bob", ""), "The cell is empty, and given_name is required.", "First"),
+            (BOB.replace("bob@a.example", "bob"), "does not fit email", "Mail"),
+            (BOB.replace(",en,", ",English,"), "does not fit languages", "Tongues"),
+            (BOB.replace("SQL", "SQL:9"), "does not fit skills_offered", "Skills"),
+            (BOB.replace("SQL", "SQL:high"), "must be a whole number", "Skills"),
+            (BOB.replace("Bob", "B\x00b"), "NUL", "First"),
+            (BOB.replace("Bob", "B" * 201), "at most 200", "First"),
+            (BOB.replace("Bob", "B" * 501), "longer than 500 characters", None),
+            (BOB.replace("2,Bob", ",Bob"), "The employee id is empty.", "Number"),
+            (BOB.replace("2,Bob", "a b,Bob"), '"a b" is no employee id', "Number"),
+            (BOB.replace("Labs,3,1,", "Labs,3,2,"), "2 is their own manager at some remove.", "Boss"),
+        ],
+    )
     def test_one_bad_row(self, files: Files, row: str, sentence: str, column: str | None) -> None:
         cleo = "3,Cleo,Clay,cleo@a.example,Labs,3,1,2011-02-03,en,SQL"
         extract = read_extract(files.small(ADA, row, cleo), files.mapping(), limits=Limits(cell=500))

@@ -28,8 +28,11 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process() -> None:
     program = "from deploy.local.hr.organisation import make_organisation as m; print(m(300, 5).digest())"
     digests = {
         subprocess.run(
-            [sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": hash_seed},
-            capture_output=True, text=True, check=True,
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()
         for hash_seed in ("1", "2")
     }
@@ -128,7 +131,9 @@ def test_skills_fit_the_department_and_leadership_the_level(organisation: Organi
     leading = set(FAMILIES["leadership"])
     low, high = Counter[bool](), Counter[bool]()
     for member in organisation:
-        (high if (member.job_level or 1) >= 6 else low).update(skill in leading for skill in member.skills_offered)
+        (high if (member.job_level or 1) >= 6 else low).update(
+            skill in leading for skill in member.skills_offered
+        )
     assert high[True] / high.total() > 2 * low[True] / low.total()
 
 

@@ -73,8 +73,10 @@ async def test_the_three_kinds_of_event_number_one_employee(
     await publisher.cancel_termination(member.employee_id, at=AT)
     said = [body(record) for record in kafka.records]
     assert [(each["type"], each["sequence"]) for each in said] == [
-        ("hr.person.recorded.v1", "1"), ("hr.person.recorded.v1", "2"),
-        ("hr.person.terminated.v1", "3"), ("hr.person.termination-cancelled.v1", "4"),
+        ("hr.person.recorded.v1", "1"),
+        ("hr.person.recorded.v1", "2"),
+        ("hr.person.terminated.v1", "3"),
+        ("hr.person.termination-cancelled.v1", "4"),
     ]
     assert said[2]["data"] == {"employee_id": "E000001", "effective_on": "2026-04-30"}
     assert said[2]["correlationid"] == "why"

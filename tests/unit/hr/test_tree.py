@@ -7,7 +7,9 @@ from deploy.local.hr.tree import Ranked, circular, infer_managers
 
 people = st.lists(
     st.builds(Ranked, st.uuids().map(str), st.sampled_from(["a", "b", "c"]), st.integers(1, 5)),
-    unique_by=lambda each: each.employee_id, min_size=1, max_size=120,
+    unique_by=lambda each: each.employee_id,
+    min_size=1,
+    max_size=120,
 )
 
 
@@ -36,8 +38,9 @@ def test_a_full_manager_passes_reports_to_the_next_level_up() -> None:
     lows = [Ranked(f"low{number}", "a", 1) for number in range(2)]
     managers = infer_managers([Ranked("top", "a", 5), Ranked("mid", "a", 3), *lows], seed=1, span=2)
     assert sorted(managers[low.employee_id] or "" for low in lows) == ["mid", "mid"]
-    managers = infer_managers([Ranked("top", "a", 5), Ranked("mid", "a", 3), Ranked("low9", "a", 1), *lows],
-                              seed=1, span=2)
+    managers = infer_managers(
+        [Ranked("top", "a", 5), Ranked("mid", "a", 3), Ranked("low9", "a", 1), *lows], seed=1, span=2
+    )
     assert sorted(managers[each] or "" for each in ("low0", "low1", "low9")) == ["mid", "mid", "top"]
 
 

@@ -32,8 +32,9 @@ class World:
     def uow(self) -> Any:
         return self.store.uow(self.now, tenant=TENANT)
 
-    async def hear(self, data: EventData, sequence: int = 1, *, dropped: tuple[str, ...] = (),
-                   source: str = "urn:hr") -> Outcome | None:
+    async def hear(
+        self, data: EventData, sequence: int = 1, *, dropped: tuple[str, ...] = (), source: str = "urn:hr"
+    ) -> Outcome | None:
         heard = replace(event(data, sequence=sequence, tenant=TENANT), dropped_fields=dropped, source=source)
         handling = handlers.events[data.TYPE]
         assert handling.needs is not None

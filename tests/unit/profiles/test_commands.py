@@ -27,11 +27,16 @@ async def world() -> World:
     return world
 
 
-async def enrol(world: World, role: Role = Role.MENTEE, *, by: str = ADA, programme: str = "p1",
-                person: str = ADA, consents: bool = True) -> Enrolment:
-    done: Enrolment = await command(
-        world, commands.enrol, programme, role, person, consents=consents, by=by
-    )
+async def enrol(
+    world: World,
+    role: Role = Role.MENTEE,
+    *,
+    by: str = ADA,
+    programme: str = "p1",
+    person: str = ADA,
+    consents: bool = True,
+) -> Enrolment:
+    done: Enrolment = await command(world, commands.enrol, programme, role, person, consents=consents, by=by)
     return done
 
 
