@@ -116,6 +116,8 @@ def _place(after: str | None) -> tuple[date, str] | None:
         return None
     since, _, person_id = after.partition(".")
     try:
+        if not person_id.isprintable():
+            raise ValueError
         return date.fromisoformat(since), person_id
     except ValueError:
         raise Invalid("bad_page", "This is not what an earlier page said as its next.") from None

@@ -36,7 +36,10 @@ from shared.persistence.uow import Uow
 
 api = Api()
 
-After = Annotated[str, Query(max_length=128, description="the id after which to go on")]
+After = Annotated[
+    str,
+    Query(max_length=128, pattern=r"^[A-Za-z0-9._:\-]*$", description="the id after which to go on"),
+]
 Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT)]
 
 

@@ -21,12 +21,14 @@ from starlette.exceptions import HTTPException
 from shared.errors import Forbidden, Invalid, NotYetKnown, ServiceError
 from shared.http.auth import Authenticator, Caller, Unauthenticated
 from shared.http.rules import Rule
+from shared.messaging.tracing import TRACEPARENT, Tracing
 from shared.persistence.database import Database, is_transient, is_unavailable
 from shared.persistence.uow import Cause, Uow
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
 _TRIES = 5
+_UNTRACED = Tracing("untraced")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}")
 
 
@@ -47,26 +49,49 @@ CurrentCall = Annotated[Call, Depends(_current)]
 """Parameter type of every handler: ``call: CurrentCall``."""
 
 
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+CurrentCaller = Annotated[Caller, Depends(_caller)]
+"""Parameter type of *detached* handlers, which have no transaction open."""
+
+
 class Api:
     """Collects the routes of a service. Every route names who may call it (``allow``, any one suffices)."""
 
     def __init__(self) -> None:
         self.router = APIRouter()
 
-    def get(self, path: str, *, allow: Sequence[Rule], **options: Any) -> Callable[[F], F]:
-        return self._route("GET", path, allow, options)
+    def get(
+        self, path: str, *, allow: Sequence[Rule], detached: bool = False, **options: Any
+    ) -> Callable[[F], F]:
+        """*detached*: the rule is checked in a transaction of its own, and the handler has none. For
+        handlers that wait for something else, or open transactions themselves: a request must never hold
+        one connection of the pool while it waits for a second."""
+        return self._route("GET", path, allow, options, detached=detached)
 
     def put(self, path: str, *, allow: Sequence[Rule], **options: Any) -> Callable[[F], F]:
         return self._route("PUT", path, allow, options)
 
-    def post(self, path: str, *, allow: Sequence[Rule], **options: Any) -> Callable[[F], F]:
-        return self._route("POST", path, allow, options)
+    def post(
+        self, path: str, *, allow: Sequence[Rule], detached: bool = False, **options: Any
+    ) -> Callable[[F], F]:
+        """See :meth:`get` for *detached*."""
+        return self._route("POST", path, allow, options, detached=detached)
 
     def delete(self, path: str, *, allow: Sequence[Rule], **options: Any) -> Callable[[F], F]:
         return self._route("DELETE", path, allow, options)
 
     def _route(
-        self, method: str, path: str, allow: Sequence[Rule], options: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        allow: Sequence[Rule],
+        options: dict[str, Any],
+        *,
+        detached: bool = False,
     ) -> Callable[[F], F]:
         if not allow:
             raise ValueError(f"{method} {path} does not say who may call it")
@@ -76,7 +101,7 @@ class Api:
                 path,
                 endpoint,
                 methods=[method],
-                route_class_override=_route_class(method, tuple(allow)),
+                route_class_override=_route_class(method, tuple(allow), detached=detached),
                 description=f"{(endpoint.__doc__ or '').strip()}\n\nAllowed: {', '.join(r.name for r in allow)}.",
                 **options,
             )
@@ -85,7 +110,7 @@ class Api:
         return register
 
 
-def _route_class(method: str, rules: tuple[Rule, ...]) -> type[APIRoute]:
+def _route_class(method: str, rules: tuple[Rule, ...], *, detached: bool) -> type[APIRoute]:
     class GuardedRoute(APIRoute):
         allow = rules
 
@@ -97,7 +122,16 @@ def _route_class(method: str, rules: tuple[Rule, ...]) -> type[APIRoute]:
                 caller = await authenticator.caller(request.headers.get("authorization"))
                 if not all(_KEY.fullmatch(value) for value in request.path_params.values()):
                     raise Invalid("invalid", "The path names something that is not an identifier.")
-                return await _in_transaction(request, caller, rules, handle, read_only=method == "GET")
+                request.state.caller = caller
+                tracing: Tracing = getattr(request.app.state, "tracing", _UNTRACED)
+                cause = Cause(_correlation(request), traceparent=_traceparent(request))
+                with tracing.working(f"{method} {self.path}", cause) as here:
+                    if detached:
+                        await _in_transaction(request, caller, here, rules, _nothing, read_only=True)
+                        return await handle(request)
+                    return await _in_transaction(
+                        request, caller, here, rules, handle, read_only=method == "GET"
+                    )
 
             return guarded
 
@@ -107,6 +141,7 @@ def _route_class(method: str, rules: tuple[Rule, ...]) -> type[APIRoute]:
 async def _in_transaction(
     request: Request,
     caller: Caller,
+    cause: Cause,
     rules: tuple[Rule, ...],
     handle: Callable[[Request], Awaitable[Response]],
     *,
@@ -116,9 +151,7 @@ async def _in_transaction(
     for attempt in range(1, _TRIES + 1):
         try:
             async with database.transaction(caller.tenant, read_only=read_only) as uow:
-                uow.cause = Cause(
-                    correlation_id=_correlation(request), traceparent=request.headers.get("traceparent")
-                )
+                uow.cause = cause
                 for rule in rules:
                     if await rule.check(caller, request.path_params, uow):
                         break
@@ -133,11 +166,19 @@ async def _in_transaction(
     raise AssertionError("unreachable")
 
 
+async def _nothing(request: Request) -> Response:
+    return Response()
+
+
 def _correlation(request: Request) -> str:
+    """The caller's correlation id if it is an identifier (it will be in events and logs), else a new one."""
     given = request.headers.get("x-correlation-id", "")
-    return (
-        given if given and len(given) <= 64 and given.isascii() and given.isprintable() else str(uuid.uuid4())
-    )
+    return given if _KEY.fullmatch(given) else str(uuid.uuid4())
+
+
+def _traceparent(request: Request) -> str | None:
+    given = request.headers.get("traceparent", "")
+    return given if TRACEPARENT.fullmatch(given) else None
 
 
 def _problem(

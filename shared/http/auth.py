@@ -5,6 +5,7 @@ Tenant and subject come from the token and from nowhere else.
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 import jwt
 from jwt import PyJWK, PyJWKClient
 
+_KEY_SECONDS: Final = 300.0
 _ALGORITHMS: Final = ["EdDSA", "RS256", "ES256"]
 
 
@@ -43,6 +45,7 @@ class Authenticator:
         self._file = jwks_file
         self._client = PyJWKClient(jwks_url, cache_keys=True, lifespan=300, timeout=5) if jwks_url else None
         self._keys: dict[str, PyJWK] = {}
+        self._keys_until = 0.0
 
     async def caller(self, authorization: str | None) -> Caller:
         """The caller behind an ``Authorization`` header. Raises :class:`Unauthenticated`."""
@@ -51,6 +54,8 @@ class Authenticator:
             raise Unauthenticated("a bearer token is needed")
         try:
             key_id = str(jwt.get_unverified_header(token).get("kid", ""))
+            if time.monotonic() > self._keys_until:
+                self._keys = {}  # a key that the issuer has withdrawn must not be trusted for ever
             key = self._keys.get(key_id) or await self._fetch(key_id, token)
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -67,17 +72,22 @@ class Authenticator:
             raise Unauthenticated("the token names no tenant")
         return Caller(str(claims["sub"]), tenant, frozenset(str(role) for role in roles))
 
+    def _keep(self, keys: dict[str, PyJWK]) -> None:
+        if time.monotonic() > self._keys_until:
+            self._keys_until = time.monotonic() + _KEY_SECONDS
+        self._keys = keys
+
     async def _fetch(self, key_id: str, token: str) -> PyJWK:
         if self._client is not None:
             key = await asyncio.to_thread(self._client.get_signing_key_from_jwt, token)
-            self._keys[key_id] = key
+            self._keep(self._keys | {key_id: key})
             return key
         assert self._file is not None
         try:
             document = json.loads(await asyncio.to_thread(self._file.read_text))
         except (OSError, ValueError) as error:
             raise Unauthenticated("the issuer's keys cannot be read") from error
-        self._keys = {str(item.get("kid", "")): PyJWK.from_dict(item) for item in document["keys"]}
+        self._keep({str(item.get("kid", "")): PyJWK.from_dict(item) for item in document["keys"]})
         if key_id not in self._keys:
             raise Unauthenticated("the token is signed with an unknown key")
         return self._keys[key_id]

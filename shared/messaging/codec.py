@@ -20,6 +20,7 @@ from shared.contracts import TOPIC, EventData
 from shared.contracts.people import PersonErased
 from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers, Handling, Outcome
+from shared.messaging.tracing import TRACEPARENT
 
 MAX_DEPTH: Final = 32
 UNATTRIBUTED: Final = "-"
@@ -27,7 +28,6 @@ UNATTRIBUTED: Final = "-"
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\-]{0,255}")
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _VERSION = re.compile(r"(.+)\.v(\d+)")
 _COMPARED = ("id", "source", "type", "subject", "tenant", "sequence")
 
@@ -263,7 +263,7 @@ class Decoder:
             sequence=_sequence(envelope.sequence),
             time=_time(envelope.time, record),
             correlation_id=safe(correlation),
-            traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
+            traceparent=traceparent if traceparent and TRACEPARENT.fullmatch(traceparent) else None,
             data=data,
             dropped_fields=dropped,
         )

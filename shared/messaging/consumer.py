@@ -24,6 +24,9 @@ log = structlog.get_logger()
 
 _HOUR_MS = 60 * 60 * 1000
 _WAIT_MS = 1000
+_FETCH_WAIT_MS = 100
+"""aiokafka has one fetch in flight per broker. A partition that was just read joins the next one, so what
+comes to it now waits for the present fetch to end: this long at worst, for each hop of an event."""
 
 
 class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -84,7 +87,7 @@ class TopicConsumer:
             max_records=settings.batch_max_records,
             max_poll_interval_ms=_HOUR_MS,
             max_partition_fetch_bytes=1024 * 1024,
-            fetch_max_wait_ms=2000,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
             listener=_WaitForBatch(self._busy),
             parser=_parse,
             decoder=_decode,

@@ -177,6 +177,7 @@ class LagReader:
     def __init__(self, settings: KafkaSettings) -> None:
         self._admin = make_admin(settings, "mentoring-lag")
         self._reader = make_reader(settings, client_id="mentoring-lag")
+        self._known: dict[str, list[TopicPartition]] = {}
 
     async def __aenter__(self) -> Self:
         await self._admin.start()
@@ -195,7 +196,9 @@ class LagReader:
 
     async def behind(self, groups: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Records that each (group, topic on the cluster) has not committed yet; missing topics are left out."""
-        partitions = await self._partitions()
+        partitions = self._known
+        if not all(topic in partitions for _, topic in groups):
+            partitions = self._known = await self._partitions()
         asked = [(group, topic) for group, topic in groups if topic in partitions]
         everything = [partition for _, topic in asked for partition in partitions[topic]]
         # Commits before ends: in the other order a record that comes between would not be counted.

@@ -16,7 +16,7 @@ import structlog
 from aiokafka import TopicPartition
 
 from shared.contracts import dead_letter_topic
-from shared.errors import Conflict, NotFound, ServiceError
+from shared.errors import Conflict, NotFound, NotYetKnown, ServiceError
 from shared.http.auth import Caller
 from shared.messaging import inbox
 from shared.messaging.codec import UNATTRIBUTED, Decoder, Item
@@ -41,6 +41,7 @@ _SETTLE = sa.text(
     "UPDATE dead_letter SET state = :state, settled_at = clock_timestamp(), settled_by = :by"
     " WHERE tenant = :tenant AND id = :id"
 )
+_UNSENT = sa.text("SELECT EXISTS (SELECT FROM outbox WHERE event_id = :id)")
 _SEARCH_SECONDS = 20.0
 
 
@@ -74,6 +75,8 @@ class Redrive:
     async def redrive(self, caller: Caller, identity: str, *, dry_run: bool) -> dict[str, Any]:
         """Handle the record again. Raises ``Conflict`` with the reason when it is refused again."""
         tenant, row = await self._find(caller, identity)
+        if await self._waits_in_outbox(identity):
+            raise NotYetKnown("dead letter's record on Kafka")
         original = await self._read_back(identity, row.died_at.timestamp())
         item = Decoder(row.topic, self._handlers).decode(original)
         if item.verdict is Outcome.DEAD:
@@ -110,6 +113,10 @@ class Redrive:
                     raise Conflict("already_settled", f"This dead letter is {rows[0].state} already.")
                 return tenant, rows[0]
         raise NotFound("dead_letter_unknown", "There is no such dead letter.")
+
+    async def _waits_in_outbox(self, identity: str) -> bool:
+        async with self._database.plumbing_transaction() as connection:
+            return bool(await connection.scalar(_UNSENT, {"id": identity}))
 
     async def _settle(self, uow: Uow, identity: str, state: str, caller: Caller) -> None:
         rows = await uow.rows(_ONE, id=identity)

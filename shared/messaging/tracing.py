@@ -4,10 +4,11 @@ Spans are recorded only when an exporter is configured (``otlp`` or ``file:<path
 context is carried on unchanged and costs nothing.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -19,6 +20,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from shared.messaging.event import Event
 from shared.persistence.uow import Cause
+
+TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""What is accepted as a W3C trace context, from events and from requests."""
 
 _propagator = TraceContextTextMapPropagator()
 
@@ -33,6 +37,7 @@ class Tracing:
     def __init__(self, service: str, destination: str = "none") -> None:
         self.service = service
         self._provider: TracerProvider | None = None
+        self._file: TextIO | None = None
         self._tracer: trace.Tracer | None = None
         exporter: SpanExporter
         if destination == "none":
@@ -45,7 +50,8 @@ class Tracing:
         elif destination.startswith("file:"):
             path = Path(destination.removeprefix("file:"))
             path.parent.mkdir(parents=True, exist_ok=True)
-            exporter = ConsoleSpanExporter(out=path.open("a"), formatter=_one_line)
+            self._file = path.open("a")
+            exporter = ConsoleSpanExporter(out=self._file, formatter=_one_line)
         else:
             raise ValueError("MENTORING_TRACES must be none, otlp or file:<path>")
         self._provider = TracerProvider(resource=Resource.create({"service.name": f"mentoring-{service}"}))
@@ -92,6 +98,8 @@ class Tracing:
         """Send what is left."""
         if self._provider is not None:
             self._provider.shutdown()
+        if self._file is not None:
+            self._file.close()
 
 
 def _context(traceparent: str | None) -> Context:

@@ -1,13 +1,13 @@
 """Routes that every service has: health and metrics for everyone, status and dead letters for operators."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Query, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from shared.http.api import Api, CurrentCall
+from shared.http.api import Api, CurrentCall, CurrentCaller
 from shared.http.rules import OPERATOR
 from shared.messaging.consumer import TopicConsumer
 from shared.messaging.metrics import Metrics
@@ -82,9 +82,9 @@ def management_api(
     """What an operator may see and do; no route shows content."""
     api = Api()
 
-    @api.get("/management/status", allow=[OPERATOR])
-    async def status(call: CurrentCall) -> dict[str, Any]:
-        """Backlog, consumers, relay and timers of this process."""
+    @api.get("/management/status", allow=[OPERATOR], detached=True)
+    async def status(caller: CurrentCaller) -> dict[str, Any]:
+        """Backlog, consumers, relay and timers of this process. Counts are over all tenants, without content."""
         return {
             "service": service.name,
             **await counts(database),
@@ -98,22 +98,27 @@ def management_api(
         """Counts of this service's rows in the caller's tenant, for balancing one service against another."""
         return await service.summary(call.uow)
 
-    @api.get("/management/dead-letters", allow=[OPERATOR])
+    @api.get("/management/dead-letters", allow=[OPERATOR], detached=True)
     async def dead_letters(
-        call: CurrentCall, state: str = "open", unattributed: bool = False, limit: int = 100
+        caller: CurrentCaller,
+        state: Literal["open", "redriven", "discarded"] = "open",
+        unattributed: bool = False,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> list[dict[str, Any]]:
         """Dead letters: ids and reasons, never content. ``unattributed``: those that name no tenant."""
-        return await redrive.listing(call.caller.tenant, state, min(limit, 1000), unattributed=unattributed)
+        return await redrive.listing(caller.tenant, state, limit, unattributed=unattributed)
 
-    @api.post("/management/dead-letters/{dead_letter_id}/redrive", allow=[OPERATOR])
-    async def redrive_one(call: CurrentCall, dead_letter_id: str, dry_run: bool = False) -> dict[str, Any]:
+    @api.post("/management/dead-letters/{dead_letter_id}/redrive", allow=[OPERATOR], detached=True)
+    async def redrive_one(
+        caller: CurrentCaller, dead_letter_id: str, dry_run: bool = False
+    ) -> dict[str, Any]:
         """Handle the original record once more, here; it is never published again."""
-        return await redrive.redrive(call.caller, dead_letter_id, dry_run=dry_run)
+        return await redrive.redrive(caller, dead_letter_id, dry_run=dry_run)
 
-    @api.post("/management/dead-letters/{dead_letter_id}/discard", allow=[OPERATOR])
-    async def discard_one(call: CurrentCall, dead_letter_id: str) -> dict[str, Any]:
+    @api.post("/management/dead-letters/{dead_letter_id}/discard", allow=[OPERATOR], detached=True)
+    async def discard_one(caller: CurrentCaller, dead_letter_id: str) -> dict[str, Any]:
         """Settle a dead letter without handling it."""
-        return await redrive.discard(call.caller, dead_letter_id)
+        return await redrive.discard(caller, dead_letter_id)
 
     return api
 

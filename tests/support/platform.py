@@ -361,17 +361,18 @@ class Instance:
     async def fire_timers(self) -> int:
         """Fire what is due until nothing is, as the worker does; returns how many timers fired."""
         fired = 0
-        while True:
-            try:
-                some = await self.process.timers.fire_due()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                await asyncio.sleep(0.05)
-                continue
-            fired += some
-            if not some:
-                return fired
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    some = await self.process.timers.fire_due()
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    await asyncio.sleep(0.05)
+                    continue
+                fired += some
+                if not some:
+                    return fired
 
     async def timers(self, tenant: str) -> list[tuple[str, str]]:
         """Kind and key of the tenant's timers."""
@@ -546,26 +547,14 @@ class Platform:
         await self.clock.advance(delta)
 
 
-_TABLES: Final = (
-    "SELECT c.relname, bool_or(a.attname = 'tenant') AS of_tenants"
-    " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
-    " WHERE c.relkind IN ('r', 'p', 'm') AND c.relnamespace = 'public'::regnamespace GROUP BY 1 ORDER BY 1"
-)
-
-
-async def everything_in(
-    admin: "asyncpg.Connection[Any]", *, tenant: str | None = None
-) -> list[tuple[str, str]]:
-    """Every row of every table that a service has, as (table, text); *tenant*: only that tenant's."""
-    tables = await admin.fetch(_TABLES)
-    if tenant is None:
-        parts = [f"SELECT '{name}' AS name, t::text AS row FROM \"{name}\" t" for name, _ in tables]
-        rows = await admin.fetch(" UNION ALL ".join(parts) + " ORDER BY 1, 2")
-    else:
-        parts = [
-            f"SELECT '{name}' AS name, t::text AS row FROM \"{name}\" t WHERE tenant = $1"
-            for name, of_tenants in tables
-            if of_tenants
-        ]
-        rows = await admin.fetch(" UNION ALL ".join(parts) + " ORDER BY 1, 2", tenant)
+async def rows_of(admin: "asyncpg.Connection[Any]", tenant: str) -> list[tuple[str, str]]:
+    """Every row of a tenant in every table of a service, as (table, text)."""
+    tables = await admin.fetch(
+        "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant'"
+        " WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
+    )
+    parts = [
+        f"SELECT '{name}' AS name, t::text AS row FROM \"{name}\" t WHERE tenant = $1" for (name,) in tables
+    ]
+    rows = await admin.fetch(" UNION ALL ".join(parts) + " ORDER BY 1, 2", tenant)
     return [(row["name"], row["row"]) for row in rows]

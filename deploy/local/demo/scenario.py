@@ -17,7 +17,6 @@ from deploy.local.hr.publisher import HrPublisher
 from shared.contracts import derived_id, person_id
 
 PROGRAMME: Final = "career-mentoring"
-_MOST_MENTEES: Final = 10_000
 _ROUNDS: Final = 3
 CYCLES: Final = 3
 
@@ -196,7 +195,7 @@ class Scenario:
 
     def _volunteers(self) -> tuple[list[str], list[str]]:
         """Of those above the lower half of the levels, mentors; of the others, mentees; the seed decides who."""
-        wanted = min(_MOST_MENTEES, int(len(self.members) * 0.27))
+        wanted = mentees_of(len(self.members))
         willing = sorted(self.members, key=lambda person: chance(self.seed, "volunteer", person))
         levels = sorted(member.job_level or 1 for member in self.members.values())
         middle = levels[len(levels) // 2]
@@ -344,6 +343,11 @@ class Scenario:
 
     async def _pass(self, delta: timedelta) -> None:
         await self.quiet.let_pass(delta, lambda moving: self._say(f"  waiting: {moving}"))
+
+
+def mentees_of(people: int) -> int:
+    """How many enrol as mentees: about a quarter of 1,500 people, one in 25 of those beyond."""
+    return int(min(people, 1500) * 0.27 + max(0, people - 1500) * 0.04)
 
 
 def _long_over(today: date) -> date:

@@ -92,6 +92,11 @@ class Watch:
         if known is None or sequence > known.sequence:
             self.latest[topic][event["subject"]] = Seen(sequence, event["type"], data)
 
+    @property
+    def total(self) -> int:
+        """How many events have been seen."""
+        return sum(self.records.values())
+
     async def caught_up(self) -> bool:
         """Whether everything that is in the topics has been read."""
         if self._task is not None and self._task.done():

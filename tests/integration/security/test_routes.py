@@ -23,16 +23,16 @@ from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
 from shared.contracts.topics import SERVICES
 from shared.http.rules import Rule
 from tests.integration.services.story import ELSEWHERE, LEVELS, PROGRAMME, SURNAME, Story
-from tests.support.platform import Databases, Platform, Who, everything_in, new_tenant
+from tests.support.platform import Databases, Platform, Who, new_tenant, rows_of
 
 OPEN: Final = {"/health/live", "/health/ready", "/health/startup", "/metrics"}
 """The only routes that need no token. They show no content."""
 
 EVERYBODY: Final = frozenset(
-    {"admin", "hr", "operator", "mentor", "mentee", "coordinator", "outsider", "stranger"}
+    {"admin", "hr", "operator", "mentor", "mentee", "neighbour", "coordinator", "outsider", "stranger"}
 )
-"""Three systems, each with one role; the two of the pair; the programme's coordinator; another programme's
-coordinator; and somebody who takes part in nothing."""
+"""Three systems, each with one role; the two of the pair; somebody else of the programme, who has a proposal of
+their own; the programme's coordinator; another programme's; and somebody who takes part in nothing."""
 
 NOTHING_OF_OURS: Final = "nothing of ours"
 """Another tenant's namesake is answered, but from their own tenant."""
@@ -129,7 +129,7 @@ MANAGEMENT: Final = {
     "GET /management/status": may("operator", elsewhere=NOTHING_OF_OURS),
     "GET /management/summary": may("operator", elsewhere=NOTHING_OF_OURS),
     "GET /management/dead-letters": may("operator", elsewhere=NOTHING_OF_OURS),
-    f"POST {_DEAD_LETTER}/redrive": may("operator", elsewhere=UNKNOWN, unless="dead_letter_expired"),
+    f"POST {_DEAD_LETTER}/redrive": may("operator", elsewhere=UNKNOWN, unless="not_yet_known"),
     f"POST {_DEAD_LETTER}/discard": may("operator", elsewhere=UNKNOWN),
 }
 TABLE: Final = {
@@ -153,13 +153,14 @@ class World:
 
     async def rows(self, service: str) -> list[tuple[str, str]]:
         """All rows of the story in a service's database."""
-        return await everything_in(self._admins[service], tenant=self.story.tenant)
+        return await rows_of(self._admins[service], self.story.tenant)
 
     def who(self, name: str) -> Who:
         if name in ("admin", "hr", "operator"):
             return self.story.system(name)
-        in_story = dict(zip(("mentor", "mentee"), self.story.pair, strict=True)).get(name, name)
-        return self.story.who(in_story)
+        mentor, mentee = self.story.pair
+        in_story = {"mentor": mentor, "mentee": mentee, "neighbour": "mentee-b"}
+        return self.story.who(in_story.get(name, name))
 
     def namesake(self, name: str) -> Who:
         """Somebody with the same subject and roles, in a tenant that is new."""
