@@ -4,7 +4,6 @@ Its handlers misbehave on request: the programme's name says how. Everything els
 real service: own database and roles, migrations' plumbing, real topics under a prefix of its own.
 """
 
-import asyncio
 import uuid
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -92,8 +91,6 @@ def make_handlers() -> Handlers:
             raise KeyError(name)
         if name == "too long for the table":
             uow.put(replace(thing, name="x" * 300))
-        if name == "slow":
-            await asyncio.sleep(1)
         if name == "timer":
             uow.set_timer("tick", event.subject, uow.now + timedelta(hours=1))
         return None
