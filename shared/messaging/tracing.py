@@ -32,7 +32,10 @@ def _one_line(span: ReadableSpan) -> str:
 
 
 class Tracing:
-    """The tracer of one service process."""
+    """The tracer of one service process.
+
+    Exceptions are not recorded: their text may hold what somebody sent (a form that does not validate).
+    """
 
     def __init__(self, service: str, destination: str = "none") -> None:
         self.service = service
@@ -68,6 +71,8 @@ class Tracing:
             f"{self.service} {event.type}",
             context=_context(event.traceparent),
             kind=SpanKind.CONSUMER,
+            record_exception=False,
+            set_status_on_exception=False,
             attributes={
                 "messaging.system": "kafka",
                 "messaging.message.id": event.id,
@@ -89,6 +94,8 @@ class Tracing:
             f"{self.service} {name}",
             context=_context(cause.traceparent),
             attributes={"messaging.message.conversation_id": cause.correlation_id},
+            record_exception=False,
+            set_status_on_exception=False,
         ):
             carrier: dict[str, str] = {}
             _propagator.inject(carrier)
