@@ -347,7 +347,7 @@ class Scenario:
 
 def mentees_of(people: int) -> int:
     """How many enrol as mentees: about a quarter of 1,500 people, one in 50 of those beyond."""
-    return int(min(people, 1500) * 0.27 + max(0, people - 1500) * 0.02)
+    return int(min(people, 1500) * 0.24 + max(0, people - 1500) * 0.02)
 
 
 def _long_over(today: date) -> date:
