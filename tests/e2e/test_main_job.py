@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-PEOPLE, SEED = 300, 5
+PEOPLE, SEED = 200, 5
 
 
 def assert_balances(result: Result) -> None:

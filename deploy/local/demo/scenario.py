@@ -152,7 +152,7 @@ class Scenario:
 
     def _choose_leavers(self, cycle: int) -> list[str]:
         """At most one of each pair (else it would be chance who left first), and a third from outside."""
-        share = max(25, len(self.members) // 60)
+        share = max(25, len(self.members) // 400)
         gone = {*self.ledger.terminated_now, *self.ledger.terminated_later, self.coordinator}
         chosen: list[str] = []
         involved: set[str] = set()
@@ -346,8 +346,8 @@ class Scenario:
 
 
 def mentees_of(people: int) -> int:
-    """How many enrol as mentees: about a quarter of 1,500 people, one in 50 of those beyond."""
-    return int(min(people, 1500) * 0.24 + max(0, people - 1500) * 0.02)
+    """How many enrol as mentees: about a quarter of 1,500 people, one in 200 of those beyond."""
+    return int(min(people, 1500) * 0.24 + max(0, people - 1500) * 0.005)
 
 
 def _long_over(today: date) -> date:
