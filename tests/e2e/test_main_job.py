@@ -14,7 +14,7 @@ from shared.contracts import SERVICES
 from tests.e2e.conftest import StackMaker
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 PEOPLE, SEED = 200, 5
 
