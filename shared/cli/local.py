@@ -129,6 +129,13 @@ async def start(
     return stack
 
 
+async def databases(data_dir: Path) -> tuple[dict[str, str], Path]:
+    """Connection strings of the roles that may only read, by service, and the folder of mails."""
+    with embedded():
+        stack = await load(data_dir)
+        return {service: stack.dsn(service, "check") for service in stack.services}, stack.mail.directory
+
+
 def parts(stack: "LocalStack") -> dict[str, bool]:
     """Every process of the stack by name, and whether it runs."""
     running = {

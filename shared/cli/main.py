@@ -1,4 +1,5 @@
-"""The ``mentoring`` command. Exit codes: 0 done, 1 refused or findings, 2 wrong usage or settings.
+"""The ``mentoring`` command. Exit codes: 0 done, 1 refused or findings, 2 wrong usage or settings,
+3 (``check`` alone) not at rest.
 
 What is slow to import (Kafka's clients, the embedded stack) is imported inside the commands that use it:
 `mentoring --help` shall not wait for it.
@@ -8,6 +9,7 @@ import logging
 
 import typer
 
+from shared.cli.check import check
 from shared.cli.demo import demo
 from shared.cli.dlq import dlq_app
 from shared.cli.events import events_app
@@ -25,7 +27,7 @@ app = typer.Typer(
     " (MENTORING_KAFKA_*, MENTORING_<SERVICE>_URL, MENTORING_TOKEN or MENTORING_TOKEN_FILE) or, without any"
     " of these, from the stack that `mentoring up` started.",
 )
-for _command in (up, down, init, status, demo, token):
+for _command in (up, down, init, status, check, demo, token):
     app.command()(_command)
 app.add_typer(events_app, name="events")
 app.add_typer(dlq_app, name="dlq")

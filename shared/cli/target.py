@@ -32,10 +32,16 @@ class Target:
     tenant: str
     urls: Mapping[str, tuple[str, ...]]
     """One address or more for each service: the replicas of a local stack, or what balances between them."""
-    local: bool = False
+    data_dir: Path | None = None
+    """The folder of a local stack; None for anything else."""
     _kafka: KafkaSettings | None = field(default=None, repr=False)
     _token: str | None = field(default=None, repr=False)
     _sign: Sign | None = field(default=None, repr=False)
+
+    @property
+    def local(self) -> bool:
+        """Whether this is a local stack."""
+        return self.data_dir is not None
 
     def kafka(self) -> KafkaSettings:
         """How to reach Kafka."""
@@ -94,7 +100,7 @@ def local_target(tenant: str | None, data_dir: Path | None) -> Target:
         f"the local stack in {place.data_dir}",
         tenant or DEFAULT_TENANT,
         place.urls,
-        local=True,
+        data_dir=place.data_dir,
         _kafka=_kafka_of_place(place.kafka),
         _sign=place.sign,
     )
