@@ -41,16 +41,11 @@ async def look(reading: Reading) -> Fence:
         )[0]
         fence.written[service] = ledger, inbox
         fence.moving[f"outbox of {service}"] = unsent
-    committed = {
-        (service, topic): await reading.committed(service, topic)
-        for service in reading.services
-        for topic in HEARS[service]
-    }
+    groups = [(service, topic) for service in reading.services for topic in HEARS[service]]
+    committed = await asyncio.gather(*(reading.committed(service, topic) for service, topic in groups))
     places = [place for topic in TOPICS for place in reading.partitions(topic.name)]
-    async with reading.consumer() as consumer:
-        fence.starts = await consumer.beginning_offsets(places)
-        fence.ends = await consumer.end_offsets(places)
-    for (service, topic), offsets in committed.items():
+    fence.starts, fence.ends = await reading.offsets(places)
+    for (service, topic), offsets in zip(groups, committed, strict=True):
         behind = sum(
             fence.ends[place] - max(offsets.get(place, 0), fence.starts[place])
             for place in reading.partitions(topic)

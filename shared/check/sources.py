@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -54,6 +53,7 @@ class Reading:
         self.sources = sources
         self._databases: dict[str, asyncpg.Connection[Any]] = {}
         self._admin: AIOKafkaAdminClient | None = None
+        self._consumer: AIOKafkaConsumer | None = None
         self._partitions: dict[str, list[int]] = {}
 
     async def __aenter__(self) -> Self:
@@ -65,6 +65,7 @@ class Reading:
             try:
                 await self._admin.start()
                 await self.look_for_topics()
+                await self._start_consumer()
             except KafkaError as error:
                 raise CheckError(f"Kafka does not answer the check: {type(error).__name__}.") from error
         except BaseException:
@@ -78,10 +79,27 @@ class Reading:
         await self.close()
 
     async def close(self) -> None:
+        if self._consumer is not None:
+            await self._consumer.stop()
         if self._admin is not None:
             await self._admin.close()
         for connection in self._databases.values():
             await connection.close()
+
+    async def _start_consumer(self) -> None:
+        """A consumer in no group, which commits nothing."""
+        consumer = self._consumer = AIOKafkaConsumer(
+            **self.sources.kafka,
+            client_id=_CLIENT,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=10 * 1024 * 1024,
+            fetch_max_wait_ms=100,
+        )
+        await consumer.start()
+        # aiokafka's stop() raises CancelledError when its coordinator's task has not run once.
+        await asyncio.sleep(0)
 
     async def _connect(self, service: str, dsn: str) -> None:
         try:
@@ -145,25 +163,13 @@ class Reading:
                 return {place: found.offset for place, found in offsets.items() if found.offset >= 0}
         raise CheckError("Kafka's group coordinator does not answer the check.")
 
-    @asynccontextmanager
-    async def consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        """A consumer in no group."""
-        consumer = AIOKafkaConsumer(
-            **self.sources.kafka,
-            client_id=_CLIENT,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=10 * 1024 * 1024,
-            fetch_max_wait_ms=100,
-        )
-        await consumer.start()
-        try:
-            # aiokafka's stop() raises CancelledError when its coordinator's task has not run once.
-            await asyncio.sleep(0)
-            yield consumer
-        finally:
-            await consumer.stop()
+    async def offsets(
+        self, places: list[TopicPartition]
+    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        """Where these partitions begin and end now."""
+        assert self._consumer is not None
+        starts = await self._consumer.beginning_offsets(places)
+        return starts, await self._consumer.end_offsets(places)
 
     async def records(
         self, topic: str, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
@@ -172,18 +178,19 @@ class Reading:
         left = {place for place, end in ends.items() if starts[place] < end}
         if not left:
             return
-        async with self.consumer() as consumer:
-            consumer.assign(sorted(left))
-            for place in left:
-                consumer.seek(place, starts[place])
-            last = asyncio.get_running_loop().time()
-            while left:
-                batches = await consumer.getmany(*left, timeout_ms=500, max_records=5_000)
-                now = asyncio.get_running_loop().time()
-                for place, records in batches.items():
-                    last = now
-                    yield [record for record in records if record.offset < ends[place]]
-                if now - last > _PATIENCE_SECONDS:
-                    raise CheckError(f"Kafka gives no more records of {topic} before their end.")
-                # Positions, not records: compaction leaves gaps, also at the end.
-                left = {place for place in left if await consumer.position(place) < ends[place]}
+        consumer = self._consumer
+        assert consumer is not None
+        consumer.assign(sorted(left))
+        for place in left:
+            consumer.seek(place, starts[place])
+        clock = asyncio.get_running_loop().time
+        last = clock()
+        while left:
+            batches = await consumer.getmany(*left, timeout_ms=500, max_records=5_000)
+            for place, records in batches.items():
+                last = clock()
+                yield [record for record in records if record.offset < ends[place]]
+            if clock() - last > _PATIENCE_SECONDS:
+                raise CheckError(f"Kafka gives no more records of {topic} before their end.")
+            # Positions, not records: compaction leaves gaps, also at the end.
+            left = {place for place in left if await consumer.position(place) < ends[place]}

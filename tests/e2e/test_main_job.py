@@ -22,6 +22,7 @@ PEOPLE, SEED = 200, 5
 def assert_balances(result: Result) -> None:
     wrong = [f"{e.what}: {dict(e.sides)}" for e in result.equations if not e.holds]
     assert not wrong, wrong
+    assert result.report.ok, result.report.render()
 
 
 async def test_a_kill_of_each_service_changes_nothing(make_stack: StackMaker) -> None:

@@ -24,7 +24,9 @@ from deploy.local.hr.member import Organisation
 from deploy.local.hr.organisation import make_organisation
 from deploy.local.hr.publisher import HrPublisher
 from deploy.local.paths import default_data_dir
+from deploy.local.requests import FILE, RequestLog
 from deploy.local.stack import LocalStack
+from shared.check import CheckError, Report, Sources, check
 from shared.contracts import SERVICES
 from shared.messaging.kafka import LagReader, connection
 from shared.runtime.settings import KafkaSettings
@@ -43,10 +45,12 @@ class Result:
     digest: str
     seconds: float
     requests: dict[str, Any]
+    report: Report
+    """The proof, from databases and topics: what `mentoring check` says."""
 
     @property
     def balances(self) -> bool:
-        return all(equation.holds for equation in self.equations)
+        return self.report.ok and all(equation.holds for equation in self.equations)
 
 
 def run_demo(options: DemoOptions) -> int:
@@ -60,7 +64,7 @@ def run_demo(options: DemoOptions) -> int:
     try:
         organisation = load_organisation(options, say)
         result = asyncio.run(_demo(organisation, options, say))
-    except (LocalStackError, HrError, TimeoutError) as error:
+    except (LocalStackError, HrError, CheckError, TimeoutError) as error:
         console.print(f"The demonstration could not be completed: {error}", markup=False, soft_wrap=True)
         return 1
     if options.as_json:
@@ -120,10 +124,11 @@ async def live(
     )
     urls = {name: stack.url(name) for name in SERVICES}
     mails_before = stack.mail.count()
+    log = RequestLog(stack.data_dir / FILE, tenant)
     async with (
-        People(urls, tenant, stack.token) as people,
+        People(urls, tenant, stack.token, log) as people,
         Watch(tenant, settings.kafka_topic_prefix, **connection(settings)) as watch,
-        HrPublisher(settings.kafka_bootstrap_servers, tenant, settings.kafka_topic_prefix) as hr,
+        HrPublisher(settings.kafka_bootstrap_servers, tenant, settings.kafka_topic_prefix, ledger=log) as hr,
         LagReader(settings) as lag,
     ):
         quiet = Quiet(people, watch, settings, lag, stack.clock)
@@ -144,6 +149,9 @@ async def live(
         balance = equations(
             summaries, ledger, watch, stack.mail.count() - mails_before, len(organisation.members)
         )
+        log.close()
+        say("checking databases and topics")
+        report = await check(sources_of(stack, settings, log.path))
         milliseconds = sorted(round(s * 1000) for s in people.seconds)
         return Result(
             ledger,
@@ -153,7 +161,21 @@ async def live(
             digest(watch),
             time.monotonic() - began,
             {"n": len(milliseconds), "retries": people.retries, **percentiles(milliseconds)},
+            report,
         )
+
+
+def sources_of(stack: LocalStack, settings: KafkaSettings, ledger: Path | None) -> Sources:
+    """Everything that the check compares, as the roles that may only read."""
+    return Sources(
+        databases={name: stack.dsn(name, "check") for name in stack.services},
+        kafka=connection(settings),
+        topic_prefix=settings.kafka_topic_prefix,
+        group_prefix=settings.kafka_group_prefix,
+        ledger=ledger,
+        mails=stack.mail.directory,
+        wait=60,
+    )
 
 
 async def _summary(people: People, name: str) -> dict[str, int]:
@@ -188,6 +210,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "requests_ms": result.requests,
         "services": result.summaries,
         "refusals": result.ledger.refusals,
+        "check": result.report.document(),
     }
 
 
@@ -225,6 +248,8 @@ def show(result: Result, console: Console) -> None:
     if result.ledger.refusals:
         told = ", ".join(f"{code} {count}" for code, count in sorted(result.ledger.refusals.items()))
         console.print(f"\nRefused, as the rules demand: {told}", markup=False)
+    console.print("\nThe proof, from all databases and topics (docs/architecture/check.md)", style="bold")
+    console.print(result.report.render(), markup=False, soft_wrap=True)
     console.print(f"\nBusiness result {result.digest[:16]}, {result.seconds:.0f} s")
     wrong = sum(not equation.holds for equation in result.equations)
     console.print(
@@ -232,3 +257,5 @@ def show(result: Result, console: Console) -> None:
         if not wrong
         else f"[bold red]{wrong} of {len(result.equations)} do not balance.[/]"
     )
+    if not result.report.ok:
+        console.print(f"[bold red]The check says: {result.report.verdict}.[/]")

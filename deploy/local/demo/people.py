@@ -13,6 +13,8 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx
 
+from deploy.local.requests import Effect, Outcome, RequestLog
+
 T = TypeVar("T")
 
 _AT_ONCE: Final = 24
@@ -31,10 +33,13 @@ class Refused(Exception):
 
 
 class People:
-    """HTTP on behalf of people and of the operator."""
+    """HTTP on behalf of people and of the operator. What changes something is noted in *ledger*."""
 
-    def __init__(self, urls: Mapping[str, str], tenant: str, make_token: TokenMaker) -> None:
+    def __init__(
+        self, urls: Mapping[str, str], tenant: str, make_token: TokenMaker, ledger: RequestLog | None = None
+    ) -> None:
         self._urls, self._tenant, self._make_token = urls, tenant, make_token
+        self._ledger = ledger or RequestLog(None, tenant)
         self._tokens: dict[tuple[str, tuple[str, ...]], str] = {}
         limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
         self._http = httpx.AsyncClient(timeout=30, limits=limits, trust_env=False)
@@ -59,11 +64,38 @@ class People:
         body: Any = None,
         *,
         roles: tuple[str, ...] = (),
+        effect: Effect | None = None,
     ) -> Any:
         """One request as *subject*; retried while the service is away or has not heard yet.
 
-        Raises :class:`Refused`, and ``TimeoutError`` when two minutes of patience are used up.
+        *effect* is the event that it shall lead to, for the ledger. Raises :class:`Refused`, and
+        ``TimeoutError`` when two minutes of patience are used up.
         """
+        outcome: Outcome = "unknown"
+        lost: list[str] = []
+        try:
+            answer = await self._ask(subject, method, service, path, body, roles, lost)
+            outcome = "ok"
+            return answer
+        except Refused:
+            # An earlier attempt may have been heard though its answer never came.
+            outcome = "unknown" if lost else "fail"
+            raise
+        finally:
+            if method != "GET":
+                self._ledger.note(f"{method} {service}", outcome, effect)
+
+    async def _ask(
+        self,
+        subject: str,
+        method: str,
+        service: str,
+        path: str,
+        body: Any,
+        roles: tuple[str, ...],
+        lost: list[str],
+    ) -> Any:
+        """The attempts of one request; *lost* takes those of which nobody knows what came."""
         deadline = time.monotonic() + _GIVE_UP_SECONDS
         headers = {"Authorization": f"Bearer {self._token(subject, roles)}"}
         attempt = 0
@@ -77,6 +109,7 @@ class People:
                 )
             except httpx.TransportError:
                 problem = "no answer"
+                lost.append(problem)
             else:
                 if answer.is_success:
                     self.seconds.append(time.perf_counter() - started)
@@ -85,6 +118,8 @@ class People:
                 problem = f"{answer.status_code} {told['code']}"
                 if not (answer.status_code >= 500 or told["code"] == "not_yet_known"):
                     raise Refused(method, path, answer.status_code, told["code"], told["detail"])
+                if answer.status_code >= 500:
+                    lost.append(problem)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{method} {path} of {service}: {problem} for two minutes")
             self.retries += 1

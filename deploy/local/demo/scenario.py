@@ -14,7 +14,9 @@ from deploy.local.demo.quiet import Quiet
 from deploy.local.demo.watch import Watch, chance
 from deploy.local.hr.member import Organisation
 from deploy.local.hr.publisher import HrPublisher
+from deploy.local.requests import Effect, effect
 from shared.contracts import derived_id, person_id
+from shared.contracts.pairs import RelationshipEnded
 
 PROGRAMME: Final = "career-mentoring"
 _ROUNDS: Final = 3
@@ -127,6 +129,7 @@ class Scenario:
                 "feedback_reminder_days": 3,
             },
             roles=("admin",),
+            effect=effect("programme", PROGRAMME, active=True),
         )
         await self._rest()
 
@@ -223,6 +226,9 @@ class Scenario:
             "profiles",
             f"/programmes/{PROGRAMME}/enrolments/{role}/{person}",
             {"consent_to_matching": True},
+            effect=effect(
+                "enrolment", derived_id("enrolment", PROGRAMME, person, role), role=role, status="active"
+            ),
         )
 
     def _profile(self, role: str, person: str) -> dict[str, Any]:
@@ -245,10 +251,14 @@ class Scenario:
         if luck < 0.03:
             return  # nobody answers: it will expire
         if luck < 0.08:
-            await self._try(proposal["mentee_id"], "POST", "matching", f"{path}/decline")
+            no = effect("proposal", identity, status="declined")
+            await self._try(proposal["mentee_id"], "POST", "matching", f"{path}/decline", effect=no)
             return
-        for who in ("mentee_id", "mentor_id"):
-            await self._try(proposal[who], "POST", "matching", f"{path}/accept")
+        for who, yes in (
+            ("mentee_id", effect("proposal", identity, mentee_accepted=True)),
+            ("mentor_id", effect("proposal", identity, mentor_accepted=True)),
+        ):
+            await self._try(proposal[who], "POST", "matching", f"{path}/accept", effect=yes)
 
     async def _book(self, cycle: int) -> None:
         now = await self.quiet.now()
@@ -262,16 +272,22 @@ class Scenario:
                 minute=0, second=0, microsecond=0
             )
             body = {"starts_at": starts.isoformat(), "minutes": 60}
-            if not await self._try(pair["mentee_id"], "PUT", "feedback", path, body):
+
+            def booked() -> Effect:
+                return effect("session", session, status="booked", starts_at=body["starts_at"])
+
+            if not await self._try(pair["mentee_id"], "PUT", "feedback", path, body, booked()):
                 return
             self.ledger.sessions_booked += 1
             luck = chance(self.seed, "change of plan", session)
             if luck < 0.05:
                 body["starts_at"] = (starts + timedelta(hours=1)).isoformat()
-                if await self._try(pair["mentor_id"], "PUT", "feedback", path, body):
+                if await self._try(pair["mentor_id"], "PUT", "feedback", path, body, booked()):
                     self.ledger.sessions_moved += 1
-            elif luck < 0.08 and await self._try(pair["mentor_id"], "DELETE", "feedback", path):
-                self.ledger.sessions_cancelled += 1
+            elif luck < 0.08:
+                off = effect("session", session, status="cancelled")
+                if await self._try(pair["mentor_id"], "DELETE", "feedback", path, effect=off):
+                    self.ledger.sessions_cancelled += 1
 
         await all_at_once(pairs, book, done=lambda n: self._count("bookings", n, len(pairs)))
         await self._rest()
@@ -285,7 +301,8 @@ class Scenario:
         async def complete(session: dict[str, Any]) -> None:
             path = f"/relationships/{session['relationship_id']}/sessions/{session['session_id']}/complete"
             who = "mentor_id" if chance(self.seed, "completes", session["session_id"]) < 0.5 else "mentee_id"
-            if await self._try(session[who], "POST", "feedback", path):
+            met = effect("session", session["session_id"], status="completed")
+            if await self._try(session[who], "POST", "feedback", path, effect=met):
                 self.ledger.sessions_completed += 1
 
         await all_at_once(booked, complete, done=lambda n: self._count("sessions", n, len(booked)))
@@ -302,9 +319,9 @@ class Scenario:
                     "suggestion": "Let us agree on a goal next time.",
                     "audience": "partner",
                 }
-                if await self._try(
-                    request["author_id"], "PUT", "feedback", f"/feedback-requests/{identity}/answer", body
-                ):
+                given = effect("feedback-request", identity, status="submitted")
+                path = f"/feedback-requests/{identity}/answer"
+                if await self._try(request["author_id"], "PUT", "feedback", path, body, given):
                     self.ledger.answers += 1
 
         await all_at_once(asked, answer, done=lambda n: self._count("feedback", n, len(asked)))
@@ -318,7 +335,10 @@ class Scenario:
             if luck < 0.13:
                 reason = "completed" if luck < 0.1 else "no-fault"
                 path = f"/relationships/{pair['relationship_id']}/end"
-                if await self._try(pair["mentee_id"], "POST", "matching", path, {"reason": reason}):
+                over = effect(
+                    "relationship", pair["relationship_id"], type=RelationshipEnded.TYPE, reason=reason
+                )
+                if await self._try(pair["mentee_id"], "POST", "matching", path, {"reason": reason}, over):
                     self.ledger.ended_by_people += 1
 
         await all_at_once(pairs, end, done=lambda n: self._count("pairs", n, len(pairs)))
@@ -329,10 +349,18 @@ class Scenario:
 
     # common
 
-    async def _try(self, person: str, method: str, service: str, path: str, body: Any = None) -> bool:
+    async def _try(
+        self,
+        person: str,
+        method: str,
+        service: str,
+        path: str,
+        body: Any = None,
+        effect: Effect | None = None,
+    ) -> bool:
         """Act as *person*; a refusal is counted, because people may be too late."""
         try:
-            await self.people.call(person, method, service, path, body)
+            await self.people.call(person, method, service, path, body, effect=effect)
         except Refused as refusal:
             self.ledger.refusals[refusal.code] = self.ledger.refusals.get(refusal.code, 0) + 1
             return False

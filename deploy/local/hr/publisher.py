@@ -18,6 +18,7 @@ from deploy.local.hr.errors import EventTooLarge, PublishError, PublishFailed
 from deploy.local.hr.events import Encoded, Headers, HrEvent, Mode, make_event
 from deploy.local.hr.member import Member
 from deploy.local.hr.producer import IdempotentProducer, MakeProducer, Security
+from deploy.local.requests import Outcome, RequestLog
 from shared.contracts import TOPIC
 from shared.contracts.hr import PersonRecorded, PersonTerminated, TerminationCancelled
 
@@ -38,7 +39,8 @@ class Placed(NamedTuple):
 class HrPublisher:
     """Publishes to ``<prefix>hr-intake``; an async context manager, safe to use from several tasks.
 
-    *seconds* is how long Kafka may take to confirm a batch; the client itself would wait for ever.
+    *seconds* is how long Kafka may take to confirm a batch; the client itself would wait for ever. What was
+    sent is noted in *ledger*.
     Methods raise ``EventTooLarge`` before anything of the batch is sent, and ``PublishFailed`` after.
     """
 
@@ -53,12 +55,14 @@ class HrPublisher:
         mode: Mode = Mode.STRUCTURED,
         seconds: float = 120.0,
         make_producer: MakeProducer = IdempotentProducer,
+        ledger: RequestLog | None = None,
     ) -> None:
         self.tenant, self.source, self.mode = tenant, source, mode
         self.topic = f"{topic_prefix}{_INTAKE.name}"
         self._outlet = Outlet(
             self.topic, seconds, lambda: make_producer(bootstrap_servers, security or {}, _INTAKE.max_bytes)
         )
+        self._ledger = ledger or RequestLog(None, tenant)
         self._sequences: dict[str, int] = {}
         # Held while events are numbered and handed to the client, so that tasks cannot swap two events
         # of one employee; not while Kafka's answer is awaited.
@@ -224,6 +228,8 @@ class HrPublisher:
     async def _settle(self, events: Sequence[HrEvent], sent: Sent) -> None:
         """Wait for Kafka's answers; raises ``PublishFailed`` with the events that were not confirmed."""
         answers = await self._outlet.answers(sent, len(events))
+        for event, answer in zip(events, answers, strict=True):
+            self._note(event, answer)
         failures = [answer for answer in answers if isinstance(answer, BaseException)]
         if not failures:
             return
@@ -236,6 +242,18 @@ class HrPublisher:
             tuple(event for event, answer in pairs if isinstance(answer, BaseException)),
             tuple(event.id for event, answer in pairs if not isinstance(answer, BaseException)),
         ) from failures[0]
+
+    def _note(self, event: HrEvent, answer: object) -> None:
+        outcome: Outcome = "ok"
+        if isinstance(answer, BaseException):
+            outcome = "fail" if isinstance(answer, MessageSizeTooLargeError) else "unknown"
+        wanted = {
+            "topic": _INTAKE.name,
+            "type": event.type,
+            "subject": event.subject,
+            "event_id": event.id,
+        }
+        self._ledger.note("publish", outcome, wanted)
 
 
 def _shown(key: bytes | None) -> str:
