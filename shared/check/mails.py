@@ -14,6 +14,7 @@ from shared.check.report import Finding
 from shared.check.sources import CheckError, Reading
 
 _HEADER: Final = re.compile(rb"^X-Mentoring-Notification:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
+_END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 _HEAD_BYTES: Final = 8192
 _MESSAGES: Final = "SELECT tenant, id, state, leases FROM notification"
 _SAME: Final = (
@@ -64,6 +65,7 @@ def count_mails(folder: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     for path in folder.glob("*.eml"):
         with path.open("rb") as file:
-            found = _HEADER.search(file.read(_HEAD_BYTES))
+            head = _END_OF_HEAD.split(file.read(_HEAD_BYTES), maxsplit=1)[0]
+        found = _HEADER.search(head)
         counts[found.group(1).decode() if found else f"without id: {path.name[:8]}"] += 1
     return counts

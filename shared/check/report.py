@@ -29,13 +29,13 @@ class Violation:
     invariant: str
     what: str
     count: int = 0
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, str | int | None]] = field(default_factory=list)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count one; keep its row while there is room."""
         self.count += 1
         if len(self.rows) < MOST_ROWS:
-            self.rows.append(dict(row))
+            self.rows.append({name: _plain(value) for name, value in row.items()})
 
 
 @dataclass(slots=True)
@@ -135,6 +135,11 @@ class Report:
         wrong = sum(violation.count for violation in self.violations)
         end = f"{wrong:,} violations." if wrong else "All of it holds."
         return "\n".join([*lines, f"{end} ({self.seconds:.1f} s)"])
+
+
+def _plain(value: Any) -> str | int | None:
+    """A value as JSON has it."""
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def _lines(finding: Finding) -> list[str]:
