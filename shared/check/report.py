@@ -133,7 +133,7 @@ class Report:
             return f"Not at rest, so nothing was judged: {moving}."
         lines = [line for finding in self.findings for line in _lines(finding)]
         wrong = sum(violation.count for violation in self.violations)
-        end = f"{wrong:,} violations." if wrong else "All of it holds."
+        end = f"{wrong:,} violation{'' if wrong == 1 else 's'}." if wrong else "All of it holds."
         return "\n".join([*lines, f"{end} ({self.seconds:.1f} s)"])
 
 
