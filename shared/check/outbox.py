@@ -46,9 +46,9 @@ class Versions:
         for key, (low, high, count) in self._seen.items():
             tenant, _, subject = key.partition(" ")
             four.counts["aggregates"] += 1
-            partition = _partition_of(subject, log)
             if low == 1 and count == high:
                 continue
+            partition = _partition_of(subject, log)
             if log.topic.compacted and partition is not None and (partition.gaps or partition.start):
                 four.excluded["aggregates of which compaction has taken versions away"] += 1
             elif partition is not None and partition.start and count == high - low + 1:
