@@ -4,6 +4,7 @@ A reminder may come when its programme's longest notice ever allows it; a person
 last day that HR ever named has ended where the person is.
 """
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -34,10 +35,14 @@ def end_of_day(day: date, zone: str) -> datetime:
 
 
 class NeverEarly:
-    """Hears every event once, topic by topic in the order of the catalogue."""
+    """Hears every event once, topic by topic in the order of the catalogue.
 
-    def __init__(self, finding: Finding) -> None:
-        self._finding = finding
+    Where one of a pair was *erased*, nobody is asked for feedback any more, whenever it was.
+    """
+
+    def __init__(self, finding: Finding, erased: Collection[str] = ()) -> None:
+        self._finding, self._erased = finding, erased
+        self._shut: set[str] = set()
         self._last_day: dict[str, date] = {}
         self._left: set[str] = set()
         self._hours: dict[str, int] = {}
@@ -71,6 +76,9 @@ class NeverEarly:
         self._days[seen.key] = min(facts.feedback_reminder_days, self._days.get(seen.key, 1 << 20))
 
     def _session(self, seen: Seen, facts: Facts) -> None:
+        people = (f"{seen.tenant} {person}" for person in (facts.mentor_id, facts.mentee_id))
+        if any(person in self._erased for person in people):
+            self._shut.add(seen.key)
         if facts.status != "booked" or facts.starts_at is None:
             return
         hours = self._hours.get(f"{seen.tenant} {facts.programme_id}", 0)
@@ -87,6 +95,8 @@ class NeverEarly:
         if facts.status == "submitted":
             self._answered.add(seen.key)
         elif facts.status == "closed" and seen.key not in self._answered and seen.time is not None:
+            if f"{seen.tenant} {facts.session_id}" in self._shut:
+                return
             self._finding.counts["requests closed unanswered"] += 1
             due = facts.requested_at + timedelta(days=CLOSING_DAYS)
             if seen.time < due:

@@ -17,8 +17,11 @@ from shared.check.sources import Reading
 class CopyCheck:
     """The rows of one table against the newest version of each aggregate in a topic."""
 
-    def __init__(self, rule: Copy, dead: Collection[tuple[str, str, str]]) -> None:
+    def __init__(
+        self, rule: Copy, dead: Collection[tuple[str, str, str]], erased: Collection[str] = ()
+    ) -> None:
         self.rule, self._dead = rule, dead
+        self._forgotten = erased if rule.forgets else ()
         self._newest: dict[str, int] = {}
 
     def add(self, seen: Seen, facts: Facts) -> None:
@@ -40,6 +43,9 @@ class CopyCheck:
             key = f"{row['tenant']} {row['key']}"
             newest = self._newest.pop(key, None)
             finding.counts[name] += 1
+            if key in self._forgotten:
+                finding.excluded["people who have been erased, and are back"] += 1
+                continue
             told = {"table": name, "tenant": row["tenant"], "id": row["key"]}
             if newest is None:
                 if log.whole:
@@ -49,6 +55,9 @@ class CopyCheck:
             elif newest != row["version"]:
                 finding.wrong("a row of another version", **told, row=row["version"], said=newest)
         for key, version in self._newest.items():
+            if key in self._forgotten:
+                finding.excluded["people who have been erased"] += 1
+                continue
             tenant, _, subject = key.partition(" ")
             finding.wrong("an event without its row", table=name, tenant=tenant, id=subject, said=version)
         self._newest = {}

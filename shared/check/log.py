@@ -5,7 +5,7 @@ about 20 bytes a record, so that a topic of millions fits into memory.
 """
 
 from array import array
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass, field
 
 from aiokafka import ConsumerRecord
@@ -13,7 +13,7 @@ from aiokafka import ConsumerRecord
 from shared.check.events import Seen, body_hash, hashed, read
 from shared.check.rest import Fence
 from shared.check.sources import Reading
-from shared.contracts import Topic
+from shared.contracts import Topic, person_id
 
 ABSENT, PRESENT, FIRST, OLD, OVERTAKEN = 0, 1, 2, 4, 8
 """Flags of a place: a record is there; the first one of its identity; older than what services keep; a record
@@ -50,8 +50,11 @@ class Partition:
 class Log:
     """What one topic holds."""
 
-    def __init__(self, topic: Topic, fence: Fence, reading: Reading, old_before: float) -> None:
-        """*old_before* in milliseconds: older records need not have rows any more."""
+    def __init__(
+        self, topic: Topic, fence: Fence, reading: Reading, old_before: float, erased: Collection[str]
+    ) -> None:
+        """*old_before* in milliseconds: older records need not have rows any more. *erased*: people whose
+        events may be stale without a newer one, as nobody listens to what is said of them."""
         self.topic = topic
         self.partitions: dict[int, Partition] = {
             place.partition: Partition(fence.starts[place], fence.ends[place])
@@ -62,6 +65,7 @@ class Log:
         self.identities: set[int] = set()
         self._newest: dict[str, int] = {}
         self._old_before = old_before
+        self._erased = erased
         self.records = 0
         self.unreadable = 0
 
@@ -107,15 +111,21 @@ class Log:
         partition.identities[at] = identity
         partition.tenants[at] = self._tenant_number(seen.tenant)
         newest = self._newest.get(seen.key)
-        if newest is not None and newest >= seen.sequence:
+        if (newest is not None and newest >= seen.sequence) or self._of_erased(seen):
             flags |= OVERTAKEN
-        else:
+        if newest is None or newest < seen.sequence:
             self._newest[seen.key] = seen.sequence
         if identity not in self.identities:
             self.identities.add(identity)
             flags |= FIRST
         partition.flags[at] = flags
         return bool(flags & FIRST)
+
+    def _of_erased(self, seen: Seen) -> bool:
+        if not self._erased:
+            return False
+        person = person_id(seen.tenant, seen.subject) if self.topic.intake else seen.subject
+        return f"{seen.tenant} {person}" in self._erased
 
     def _tenant_number(self, tenant: str) -> int:
         number = self._tenant_numbers.get(tenant)

@@ -4,7 +4,7 @@ The ledger is written by a trigger in the transaction that says an event, so nei
 have touched it. Where records or ledger rows may be gone by age, it is counted as not known.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -63,41 +63,44 @@ class Versions:
                 )  # fmt: skip
 
 
-async def compare_ledger(
+async def compare_ledgers(
     reading: Reading,
     log: Log,
     versions: Versions,
     two: Finding,
+    writers: Sequence[str],
     *,
     in_order: Callable[[int], None] = lambda identity: None,
 ) -> None:
-    """The ids in the owner's ledger are the distinct ids in the topic.
+    """The ids in the ledgers of those who write to a topic are the distinct ids in the topic.
 
     *in_order* hears the identities of what was said in the order of saying: an outbox id is taken while the
     rows that the event is about are locked.
     """
-    service, topic = log.topic.owner, log.topic.name
-    source = f"urn:mentoring:{service}"
-    unsaid, said = set(log.identities), set[int]()
-    async for row in reading.rows(service, _LEDGER, topic):
-        identity = hashed(row["tenant"], source, row["event_id"])
-        told = {"topic": topic, "tenant": row["tenant"], "key": row["key"], "version": row["sequence"]}
-        two.counts["ledger rows"] += 1
-        if identity in said:
-            two.wrong("one event, said twice", **told, event_id=row["event_id"])
-            continue
-        said.add(identity)
-        unsaid.discard(identity)
-        in_order(identity)
-        if identity in log.identities:
-            continue
-        if reason := _taken_away(row, log, versions):
-            two.excluded[reason] += 1
-        else:
-            two.wrong("said, but not in the topic: lost", **told, event_id=row["event_id"])
+    said = set[int]()
+    for service in writers:
+        source = f"urn:mentoring:{service}"
+        async for row in reading.rows(service, _LEDGER, log.topic.name):
+            identity = hashed(row["tenant"], source, row["event_id"])
+            two.counts["ledger rows"] += 1
+            told = {
+                "topic": log.topic.name, "tenant": row["tenant"], "key": row["key"],
+                "version": row["sequence"], "event_id": row["event_id"],
+            }  # fmt: skip
+            if identity in said:
+                two.wrong("one event, said twice", **told)
+                continue
+            said.add(identity)
+            in_order(identity)
+            if identity in log.identities:
+                continue
+            if reason := _taken_away(row, log, versions):
+                two.excluded[reason] += 1
+            else:
+                two.wrong("said, but not in the topic: lost", **told)
     two.counts["records"] += log.records
-    if unsaid:
-        _name_strangers(log, unsaid, two)
+    if strangers := log.identities - said:
+        _name_strangers(log, strangers, two)
 
 
 def _taken_away(row: Any, log: Log, versions: Versions) -> str:

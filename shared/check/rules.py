@@ -43,6 +43,8 @@ class Copy:
     where: str = "true"
     of: Callable[[Seen, Facts], str | None] = _subject
     """Which row an event is about; None when it is about none."""
+    forgets: bool = False
+    """Whether an erasure takes the row away, instead of leaving an empty one."""
 
     @property
     def query(self) -> str:
@@ -69,10 +71,10 @@ def _counted(subject: str) -> str:
 
 COPIES: Final = (
     Copy("profiles", "person", "hr-intake", "person_id", "record_sequence", "record_sequence >= 0",
-         _hr(PersonRecorded.TYPE)),
+         _hr(PersonRecorded.TYPE), forgets=True),
     Copy("profiles", "person", "hr-intake", "person_id", "employment_sequence", "employment_sequence >= 0",
-         _hr(PersonTerminated.TYPE, TerminationCancelled.TYPE)),
-    Copy("profiles", "person", "person", "person_id", where="version > 0"),
+         _hr(PersonTerminated.TYPE, TerminationCancelled.TYPE), forgets=True),
+    Copy("profiles", "person", "person", "person_id", where="version > 0", forgets=True),
     Copy("matching", "person", "person", "person_id", where="version > 0"),
     Copy("notifications", "contact", "person", "person_id", where="version > 0"),
     Copy("profiles", "programme", "programme", "programme_id"),

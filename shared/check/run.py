@@ -14,7 +14,7 @@ from shared.check.events import Facts, Seen, hashed
 from shared.check.inbox import compare_inbox
 from shared.check.log import Log
 from shared.check.mails import judge_mails
-from shared.check.outbox import Versions, compare_ledger, has_versions
+from shared.check.outbox import Versions, compare_ledgers, has_versions
 from shared.check.report import CLAIMS, Finding, Report
 from shared.check.requests import Requests
 from shared.check.rest import Fence, at_rest, look
@@ -26,6 +26,7 @@ from shared.contracts import TOPICS, Topic
 _DEAD: Final = "SELECT tenant, source, id FROM inbox WHERE consumer = $1 AND outcome = 'dead'"
 _DROPPED: Final = "SELECT tenant, sum(count) AS times FROM hr_dropped_field GROUP BY tenant"
 _DROPPED_RULE: Final = "fields that HR sent beyond the contract: counted once"
+_ERASED: Final = "SELECT tenant, person_id FROM departure WHERE erased_version > 0"
 _DUE: Final = "SELECT count(*) FROM timer WHERE due_at <= app_now()"
 
 Dead = Collection[tuple[str, str, str]]
@@ -70,11 +71,13 @@ class _Judgement:
     fence: Fence
     requests: Requests | None
     findings: dict[str, Finding] = field(default_factory=lambda: {name: Finding(name) for name in CLAIMS})
+    erased: set[str] = field(default_factory=set)
+    """Tenant and id of everybody who was ever erased."""
     early: NeverEarly = field(init=False)
     places: Places = field(init=False)
 
     def __post_init__(self) -> None:
-        self.early = NeverEarly(self.findings["I7"])
+        self.early = NeverEarly(self.findings["I7"], self.erased)
         self.places = Places(self.findings["I9"])
 
     @property
@@ -83,6 +86,9 @@ class _Judgement:
         return [f for f in self.findings.values() if f.invariant != "I1" or self.requests is not None]
 
     async def run(self) -> None:
+        if "matching" in self.reading.services:
+            async for row in self.reading.rows("matching", _ERASED):
+                self.erased.add(f"{row['tenant']} {row['person_id']}")
         for topic in TOPICS:
             await self._topic(topic)
         await judge_states(self.reading, self.findings)
@@ -94,14 +100,14 @@ class _Judgement:
     async def _topic(self, topic: Topic) -> None:
         reading, services = self.reading, self.reading.services
         old_before = (time.time() - reading.sources.retention.total_seconds() + 86_400) * 1000
-        log = Log(topic, self.fence, reading, old_before)
+        log = Log(topic, self.fence, reading, old_before, self.erased)
         readers = [service for service in services if topic.name in HEARS[service]]
         dead: dict[str, Dead] = {
             service: {tuple(row) for row in await reading.fetch(service, _DEAD, topic.name)}
             for service in readers
         }
         copies = [
-            CopyCheck(rule, dead.get(rule.service, ()))
+            CopyCheck(rule, dead.get(rule.service, ()), self.erased)
             for rule in COPIES
             if rule.topic == topic.name and rule.service in services
         ]
@@ -121,6 +127,8 @@ class _Judgement:
             self.early.add(seen, facts)
             self._remember(topic, seen, facts, dropped, dead)
         self.findings["I10"].counts["records"] += log.records - log.unreadable
+        if topic.name == "person":
+            self.places.known = log.whole
         await self._compare(topic, log, versions, readers)
         for copy in copies:
             await copy.judge(reading, log, self.findings["I4" if copy.rule.own else "I3"])
@@ -142,9 +150,10 @@ class _Judgement:
             self.requests.add(topic.name, seen)
 
     async def _compare(self, topic: Topic, log: Log, versions: Versions, readers: list[str]) -> None:
-        if topic.owner in self.reading.services and not topic.intake:
+        writers = [topic.owner]
+        if set(writers) <= set(self.reading.services) and not topic.intake:
             said = self.places.said if topic.name == "relationship" and log.whole else _unheard
-            await compare_ledger(self.reading, log, versions, self.findings["I2"], in_order=said)
+            await compare_ledgers(self.reading, log, versions, self.findings["I2"], writers, in_order=said)
         if has_versions(topic):
             versions.judge(log, self.findings["I4"])
         for service in readers:

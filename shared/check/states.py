@@ -48,9 +48,10 @@ def _apart(service: str, table: str, key: str, column: str, target: str, target_
     """What a row refers to must be of the row's own tenant."""
     there = target_key or column
     return State(
-        "I10", service, f"refers by {column} to a {target} that its tenant does not have", table,
+        "I10", service, f"refers by {column} to a {target} that only another tenant has", table,
         f"SELECT a.tenant, a.{key} AS id, format('{table}.{column} = %s', a.{column}) AS detail FROM {table} a"
-        f" WHERE NOT EXISTS (SELECT FROM {target} b WHERE b.tenant = a.tenant AND b.{there} = a.{column})",
+        f" WHERE NOT EXISTS (SELECT FROM {target} b WHERE b.tenant = a.tenant AND b.{there} = a.{column})"
+        f" AND EXISTS (SELECT FROM {target} b WHERE b.{there} = a.{column})",
     )  # fmt: skip
 
 
@@ -113,7 +114,9 @@ STATES: Final[tuple[State, ...]] = (
             " FROM (SELECT * FROM inbox WHERE outcome = 'dead') i"
             " FULL JOIN (SELECT * FROM dead_letter WHERE state <> 'redriven') d ON d.topic = i.topic"
             " AND d.partition = i.partition AND d.record_offset = i.record_offset"
-            " WHERE d.id IS NULL OR (i.id IS NULL AND d.state = 'open')",
+            # Inbox rows go by age, open dead letters stay: only young ones are sure to have their row.
+            " WHERE d.id IS NULL OR (i.id IS NULL AND d.state = 'open'"
+            " AND d.died_at > clock_timestamp() - interval '7 days')",
         )
         for service in ("profiles", "matching", "feedback", "notifications")
     ),

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -82,6 +83,7 @@ async def _check(target: Target, wait: float, ledger: Path | None, mails: Path |
         ledger=ledger,
         mails=mails,
         wait=wait,
+        retention=timedelta(days=int(os.environ.get("MENTORING_RETENTION_DAYS", "45"))),
     )
     return await check(sources)
 

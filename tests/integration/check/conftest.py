@@ -103,11 +103,6 @@ async def damaged(platform: Platform, service: str, statement: str, *values: Any
             await admin.execute(f"INSERT INTO {table} SELECT * FROM saved")
 
 
-def told(report: Report) -> str:
-    """What a report says, for comparing and for failures."""
-    return report.render()
-
-
 @pytest.fixture
 def judge() -> Check:
     """``await judge(platform)``: the report, at rest."""

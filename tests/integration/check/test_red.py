@@ -168,7 +168,7 @@ DAMAGES = {
     "a row has gone to another tenant": Damage(
         "matching",
         "UPDATE heard_session SET tenant = 'other' WHERE tenant = $1",
-        (("I10", "that its tenant does not have"), ("I3", "missing")),
+        (("I10", "that only another tenant has"), ("I3", "missing")),
     ),
 }  # fmt: skip
 
