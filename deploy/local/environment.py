@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.local.issuer import Issuer
 from deploy.local.kafka import Kafka
-from deploy.local.kafka.config import MECHANISM
+from deploy.local.kafka.config import ADMIN, MECHANISM
 from deploy.local.paths import write_private
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import Postgres
@@ -55,7 +55,6 @@ class Environment:
     issuer: Issuer
     passwords: Passwords
     smtp_port: int
-    sasl: bool
     topic_prefix: str
     group_prefix: str
     log_level: str
@@ -102,15 +101,24 @@ class Environment:
         return {name: value for name, value in os.environ.items() if not name.startswith("MENTORING_")}
 
     def _kafka(self, service: str | None) -> dict[str, str]:
+        user = service or ADMIN
+        protocol = self.kafka.security_protocol
         values = {
             "MENTORING_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
-            "MENTORING_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT" if self.sasl else "PLAINTEXT",
+            "MENTORING_KAFKA_SECURITY_PROTOCOL": protocol,
             "MENTORING_KAFKA_TOPIC_PREFIX": self.topic_prefix,
             "MENTORING_KAFKA_GROUP_PREFIX": self.group_prefix,
             "MENTORING_KAFKA_REPLICATION_FACTOR": str(self.kafka.brokers),
         }
-        if self.sasl:
-            user = service or "admin"
+        if protocol in ("SSL", "SASL_SSL"):
+            values["MENTORING_KAFKA_CA_FILE"] = str(self.kafka.ca_file)
+        if protocol == "SSL":
+            own = self.kafka.certificate(user)
+            values |= {
+                "MENTORING_KAFKA_CERT_FILE": str(own.cert_file),
+                "MENTORING_KAFKA_KEY_FILE": str(own.key_file),
+            }
+        if protocol.startswith("SASL"):
             values |= {
                 "MENTORING_KAFKA_SASL_MECHANISM": MECHANISM,
                 "MENTORING_KAFKA_SASL_USERNAME": user,

@@ -1,8 +1,9 @@
 """`stack.json`: how a program finds the stack that another one started. It holds no secrets.
 
-    {"version": 1, "data_dir": "...",
-     "settings": {"services": ["profiles", ...], "sasl": false, "topic_prefix": "mentoring.",
-                  "group_prefix": "mentoring.", "log_level": "INFO", "with_clock": true, "detached": true},
+    {"version": 2, "data_dir": "...",
+     "settings": {"services": ["profiles", ...], "sasl": false, "tls": false,
+                  "topic_prefix": "mentoring.", "group_prefix": "mentoring.", "log_level": "INFO",
+                  "with_clock": true, "detached": true},
      "kafka": {"bootstrap_servers": "...", "version": "4.4.0", "cluster_id": "...", "brokers": 1},
      "postgres": {"host": "127.0.0.1", "port": 5432, "version": "18.4"},
      "mail": {"host": "127.0.0.1", "port": 2525, "directory": "..."},
@@ -29,7 +30,7 @@ from deploy.local.paths import write_private
 _FILE = "stack.json"
 _PORTS = "ports.json"
 _EXTRA = "environment.json"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Settings:
 
     services: tuple[str, ...]
     sasl: bool
+    tls: bool
     topic_prefix: str
     group_prefix: str
     log_level: str

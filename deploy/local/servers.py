@@ -21,10 +21,11 @@ _MAIL_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How the servers shall be; `kafka_users` (passwords by user) asks for a cluster with logins."""
+    """How the servers shall be; `kafka_users` (passwords by user) asks for logins by password."""
 
     brokers: int = 1
     kafka_users: Mapping[str, str] | None = None
+    kafka_tls: bool = False
     kafka_settings: Mapping[str, str] = field(default_factory=dict)
     postgres_settings: Mapping[str, str] = field(default_factory=dict)
     mail_port: int | None = None
@@ -124,6 +125,7 @@ class Servers:
             brokers=options.brokers,
             sasl=options.kafka_users is not None,
             users=options.kafka_users,
+            tls=options.kafka_tls,
             settings=options.kafka_settings,
             detached=options.detached,
             progress=progress,

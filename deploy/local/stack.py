@@ -54,6 +54,7 @@ class LocalStack:
         replicas: Mapping[str, int] | None = None,
         brokers: int = 1,
         sasl: bool = False,
+        tls: bool = False,
         topic_prefix: str = "mentoring.",
         group_prefix: str = "mentoring.",
         log_level: str = "INFO",
@@ -72,6 +73,7 @@ class LocalStack:
         self._settings = record.Settings(
             services=tuple(services),
             sasl=sasl,
+            tls=tls,
             topic_prefix=topic_prefix,
             group_prefix=group_prefix,
             log_level=log_level,
@@ -86,6 +88,7 @@ class LocalStack:
             brokers=brokers,
             kafka_settings=dict(kafka_settings or {}),
             postgres_settings=dict(postgres_settings or {}),
+            kafka_tls=tls,
             detached=detached,
         )
         self._ready_seconds = ready_seconds
@@ -254,7 +257,6 @@ class LocalStack:
             issuer=self.issuer,
             passwords=self._passwords,
             smtp_port=self._servers.mail.port,
-            sasl=self._settings.sasl,
             topic_prefix=self._settings.topic_prefix,
             group_prefix=self._settings.group_prefix,
             log_level=self._settings.log_level,
@@ -270,7 +272,7 @@ class LocalStack:
 
     async def _prepare_topics(self) -> None:
         await self.create_topics()
-        if self._settings.sasl:
+        if self._settings.sasl or self._settings.tls:
             prefixes = self._settings.topic_prefix, self._settings.group_prefix
             await self.kafka.allow(*service_rules(*prefixes))
 

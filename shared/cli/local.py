@@ -85,7 +85,7 @@ def find_place(data_dir: Path | None) -> LocalPlace | None:
             "kafka_group_prefix": settings.group_prefix,
             "kafka_replication_factor": str(found["kafka"]["brokers"]),
         }
-        if settings.sasl:
+        if settings.sasl or settings.tls:
             kafka |= _logins(folder)
         urls = {
             service: tuple(entry["url"] for entry in replicas)
@@ -98,11 +98,10 @@ def find_place(data_dir: Path | None) -> LocalPlace | None:
 def _logins(folder: Path) -> dict[str, str]:
     """How the command line logs in, when the stack's Kafka wants logins."""
     environment = asyncio.run(load(folder)).env_for_cli()
-    marks = "MENTORING_KAFKA_SECURITY_", "MENTORING_KAFKA_SASL_"
     return {
         name.removeprefix("MENTORING_").lower(): value
         for name, value in environment.items()
-        if name.startswith(marks)
+        if name.startswith("MENTORING_KAFKA_")
     }
 
 

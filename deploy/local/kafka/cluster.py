@@ -9,16 +9,18 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
 from deploy.local.errors import LocalStackError, PortInUse, StartFailed
 from deploy.local.kafka import state
 from deploy.local.kafka.acl import Allow, create_rules
-from deploy.local.kafka.config import ADMIN, MECHANISM, ClusterConfig, NodeConfig
+from deploy.local.kafka.config import ADMIN, MECHANISMS, ClusterConfig, NodeConfig
 from deploy.local.kafka.jars import java, kafka_jars, kafka_version
 from deploy.local.kafka.jvm import Jvm
 from deploy.local.kafka.probe import known_brokers
+from deploy.local.kafka.tls import Authority, Certificate
 from deploy.local.paths import absolute, write_private
 from deploy.local.ports import is_free
 from deploy.local.process import Process
@@ -62,6 +64,7 @@ class Kafka:
         *,
         brokers: int = 1,
         sasl: bool = False,
+        tls: bool = False,
         users: Mapping[str, str] | None = None,
         retention_check_ms: int = 10_000,
         settings: Mapping[str, str] | None = None,
@@ -72,8 +75,9 @@ class Kafka:
     ) -> Self:
         """Start a cluster, made at the first start and the same one (id, ports, data) at every later one.
 
-        `sasl` asks for SCRAM logins and an authorizer that denies by default; `users` are passwords by user
-        besides the super user "admin". `settings` go into server.properties as they are. `heap_mb` is each
+        `sasl` asks for logins by password (SCRAM); `users` are passwords by user besides the super user
+        "admin". `tls` asks for encryption, and without `sasl` for logins by certificate. With logins
+        everything is denied that no rule allows. `settings` go into server.properties as they are. `heap_mb` is each
         node's heap. A detached cluster outlives this program.
 
         Raises MissingProgram, PortInUse, or StartFailed with the tail of the broker's log.
@@ -88,9 +92,9 @@ class Kafka:
             if existing:
                 config, earlier = state.load(data_dir)
                 _refuse_if_running(data_dir, earlier)
-                _refuse_if_different(data_dir, config, brokers, sasl)
+                _refuse_if_different(data_dir, config, brokers, sasl, tls)
             else:
-                config = state.new_config(data_dir, brokers, dict(users or {}) if sasl else None)
+                config = state.new_config(data_dir, brokers, dict(users or {}) if sasl else None, tls)
             config.retention_check_ms = retention_check_ms
             config.settings = dict(settings or {})
             kafka = cls(data_dir, config, jars=jars, jvm=jvm, heap_mb=heap_mb, detached=detached)
@@ -153,16 +157,34 @@ class Kafka:
 
     def client_options(self, user: str = ADMIN) -> dict[str, Any]:
         """What an aiokafka client needs to connect as this user: bootstrap servers and security."""
-        return {"bootstrap_servers": self.bootstrap_servers, **self._security_options(user)}
+        return {"bootstrap_servers": self.bootstrap_servers, **self._config.security_options(user)}
+
+    @property
+    def security_protocol(self) -> str:
+        """PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+        return self._config.protocol
+
+    @property
+    def ca_file(self) -> Path:
+        """What a client must trust; only for a cluster with TLS."""
+        return self._authority.ca_file
+
+    def certificate(self, user: str = ADMIN) -> Certificate:
+        """The certificate by which a user logs in; only for a cluster with TLS."""
+        return self._authority.certificate(user)
+
+    @property
+    def _authority(self) -> Authority:
+        if self._config.tls is None:
+            raise LocalStackError("this Kafka cluster has no certificates: start it with tls=True")
+        return self._config.tls
 
     def password(self, user: str = ADMIN) -> str:
         """The SCRAM password of a user; only for a cluster with SASL."""
-        if self._config.sasl is None:
-            raise LocalStackError("this Kafka cluster has no logins: start it with sasl=True")
-        return self._config.sasl.users[user]
+        return self._config.password(user)
 
     async def allow(self, *rules: Allow) -> None:
-        """Add access rules; only for a cluster with SASL, where everything else is denied."""
+        """Add access rules; only for a cluster with logins, where everything else is denied."""
         await create_rules(rules, self.client_options(ADMIN))
 
     async def stop(self) -> None:
@@ -207,16 +229,6 @@ class Kafka:
             return list(self._processes.values())
         return [self._processes[node]]
 
-    def _security_options(self, user: str) -> dict[str, Any]:
-        if self._config.sasl is None:
-            return {}
-        return {
-            "security_protocol": "SASL_PLAINTEXT",
-            "sasl_mechanism": MECHANISM,
-            "sasl_plain_username": user,
-            "sasl_plain_password": self.password(user),
-        }
-
     async def _bring_up(self, seconds: float, only: int | None = None) -> None:
         nodes = [node for node in self._config.nodes if only in (None, node.number)]
         taken = [p for node in nodes for p in self._config.listening_ports(node) if not is_free(p)]
@@ -236,7 +248,7 @@ class Kafka:
         await all_of(*(self._wait_until_ready(node, expected, seconds) for node in nodes))
 
     async def _wait_until_ready(self, node: NodeConfig, expected: int, seconds: float) -> None:
-        options = self._security_options(ADMIN)
+        options = self._config.security_options(ADMIN)
 
         async def answers() -> bool:
             return await known_brokers(node.client_port, options) >= expected
@@ -264,8 +276,8 @@ class Kafka:
             *("--initial-controllers", self._config.initial_controllers()),
         ]
         if self._config.sasl is not None:
-            for user, password in self._config.sasl.users.items():
-                command += ["--add-scram", f"{MECHANISM}=[name={user},password={password}]"]
+            for mechanism, (user, password) in product(MECHANISMS, self._config.sasl.users.items()):
+                command += ["--add-scram", f"{mechanism}=[name={user},password={password}]"]
         done = await asyncio.to_thread(
             subprocess.run,
             command,
@@ -286,7 +298,7 @@ def _refuse_if_running(data_dir: Path, processes: Mapping[int, Process]) -> None
         raise LocalStackError(f"Kafka already runs in {data_dir} (pid {alive[0]}): stop that one first")
 
 
-def _refuse_if_different(data_dir: Path, config: ClusterConfig, brokers: int, sasl: bool) -> None:
-    if len(config.nodes) != brokers or (config.sasl is not None) != sasl:
-        made_as = f"{len(config.nodes)} broker(s) {'with' if config.sasl else 'without'} logins"
+def _refuse_if_different(data_dir: Path, config: ClusterConfig, brokers: int, sasl: bool, tls: bool) -> None:
+    if (len(config.nodes), config.sasl is not None, config.tls is not None) != (brokers, sasl, tls):
+        made_as = f"{len(config.nodes)} broker(s) with {config.protocol}"
         raise LocalStackError(f"the Kafka cluster in {data_dir} was made as {made_as}: delete the folder")

@@ -3,11 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from aiokafka.helpers import create_ssl_context
+
+from deploy.local.errors import LocalStackError
+from deploy.local.kafka.tls import BROKER, Authority
 from deploy.local.ports import LOOPBACK
 
-MECHANISM = "SCRAM-SHA-256"
-ADMIN = "admin"  # the super user of a cluster with SASL
+MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+MECHANISM = MECHANISMS[0]  # what the platform's own processes use here
+ADMIN = "admin"  # the super user of a cluster with logins
 _PLAIN_LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 _SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
@@ -55,6 +61,7 @@ class ClusterConfig:
     cluster_id: str
     nodes: Sequence[NodeConfig]
     sasl: Sasl | None = None
+    tls: Authority | None = None
     retention_check_ms: int = 10_000
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -62,10 +69,44 @@ class ClusterConfig:
     def bootstrap_servers(self) -> str:
         return ",".join(f"{LOOPBACK}:{node.client_port}" for node in self.nodes)
 
+    @property
+    def logins(self) -> bool:
+        """Whether Kafka knows who connects, by password or by certificate, and denies by default."""
+        return self.sasl is not None or self.tls is not None
+
+    @property
+    def protocol(self) -> str:
+        """What is spoken on all ports, in Kafka's word for it."""
+        if self.sasl is None:
+            return "PLAINTEXT" if self.tls is None else "SSL"
+        return "SASL_PLAINTEXT" if self.tls is None else "SASL_SSL"
+
+    def password(self, user: str) -> str:
+        """The SCRAM password of a user. Raises LocalStackError without SASL."""
+        if self.sasl is None:
+            raise LocalStackError("this Kafka cluster has no passwords: start it with sasl=True")
+        return self.sasl.users[user]
+
+    def security_options(self, user: str) -> dict[str, Any]:
+        """What aiokafka's clients are told to log in as this user."""
+        options: dict[str, Any] = {"security_protocol": self.protocol} if self.logins else {}
+        if self.tls is not None:
+            options["ssl_context"] = create_ssl_context(cafile=str(self.tls.ca_file))
+        if self.sasl is not None:
+            options |= {
+                "sasl_mechanism": MECHANISM,
+                "sasl_plain_username": user,
+                "sasl_plain_password": self.password(user),
+            }
+        elif self.tls is not None:
+            own = self.tls.certificate(user)
+            options["ssl_context"].load_cert_chain(own.cert_file, own.key_file)
+        return options
+
     def listening_ports(self, node: NodeConfig) -> list[int]:
-        """The ports that the node binds; one of the three is for a cluster with SASL only."""
+        """The ports that the node binds; one of the three is for a cluster with logins only."""
         ports = [node.client_port, node.controller_port]
-        return [*ports, node.internal_port] if self.sasl else ports
+        return [*ports, node.internal_port] if self.logins else ports
 
     def initial_controllers(self) -> str:
         """The first voters, as the format tool wants them."""
@@ -73,7 +114,7 @@ class ClusterConfig:
 
     def properties(self, node: NodeConfig) -> str:
         """The text of the node's server.properties."""
-        values = self._common() | self._listeners(node) | (self._security() if self.sasl else {})
+        values = self._common() | self._listeners(node) | self._access() | self._passwords() | self._tls()
         values |= {"node.id": str(node.number), "log.dirs": str(node.data), **self.settings}
         return "".join(f"{name}={value}\n" for name, value in values.items())
 
@@ -116,33 +157,54 @@ class ClusterConfig:
         client = f"CLIENT://{LOOPBACK}:{node.client_port}"
         controller = f"CONTROLLER://{LOOPBACK}:{node.controller_port}"
         internal = f"INTERNAL://{LOOPBACK}:{node.internal_port}"
-        brokers = f"{client},{internal}" if self.sasl else client
-        protocol = "SASL_PLAINTEXT" if self.sasl else "PLAINTEXT"
+        brokers = f"{client},{internal}" if self.logins else client
+        protocol = self.protocol
         return {
             "listeners": f"{brokers},{controller}",
             "advertised.listeners": f"{brokers},{controller}",
             "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "INTERNAL" if self.sasl else "CLIENT",
+            "inter.broker.listener.name": "INTERNAL" if self.logins else "CLIENT",
             "listener.security.protocol.map": f"CLIENT:{protocol},INTERNAL:{protocol},CONTROLLER:{protocol}",
         }
 
-    def _security(self) -> dict[str, str]:
+    def _access(self) -> dict[str, str]:
+        if not self.logins:
+            return {}
+        return {
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "false",
+            "super.users": f"User:{ADMIN};User:{BROKER}" if self.tls else f"User:{ADMIN}",
+        }
+
+    def _tls(self) -> dict[str, str]:
+        """With passwords a client needs no certificate; without, its certificate says who it is."""
+        if self.tls is None:
+            return {}
+        return {
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(self.tls.key_store()),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(self.tls.ca_file),
+            "ssl.client.auth": "none" if self.sasl else "required",
+            "ssl.principal.mapping.rules": "RULE:^CN=([^,]+)$/$1/",
+        }
+
+    def _passwords(self) -> dict[str, str]:
         """Clients log in by SCRAM. Nodes use PLAIN among themselves: the quorum that stores SCRAM
         credentials must come up before they can be read."""
-        assert self.sasl is not None
+        if self.sasl is None:
+            return {}
+        scram = f"{_SCRAM_LOGIN} required;"
         password = self.sasl.internal_password
         plain = f'{_PLAIN_LOGIN} required username="{ADMIN}" password="{password}" user_{ADMIN}="{password}";'
         return {
-            "sasl.enabled.mechanisms": f"{MECHANISM},PLAIN",
+            "sasl.enabled.mechanisms": ",".join((*MECHANISMS, "PLAIN")),
             "sasl.mechanism.inter.broker.protocol": "PLAIN",
             "sasl.mechanism.controller.protocol": "PLAIN",
-            "listener.name.client.sasl.enabled.mechanisms": MECHANISM,
-            f"listener.name.client.{MECHANISM.lower()}.sasl.jaas.config": f"{_SCRAM_LOGIN} required;",
+            "listener.name.client.sasl.enabled.mechanisms": ",".join(MECHANISMS),
+            **{f"listener.name.client.{m.lower()}.sasl.jaas.config": scram for m in MECHANISMS},
             "listener.name.internal.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.internal.plain.sasl.jaas.config": plain,
             "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
             "listener.name.controller.plain.sasl.jaas.config": plain,
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "allow.everyone.if.no.acl.found": "false",
-            "super.users": f"User:{ADMIN}",
         }

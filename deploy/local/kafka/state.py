@@ -10,11 +10,13 @@ from typing import Any
 
 from deploy.local.errors import LocalStackError
 from deploy.local.kafka.config import ADMIN, ClusterConfig, NodeConfig, Sasl
+from deploy.local.kafka.tls import Authority
 from deploy.local.paths import write_private
 from deploy.local.ports import free_port
 from deploy.local.process import Process
 
 _FILE = "kafka.json"
+_TLS = "tls"
 
 
 def new_uuid() -> str:
@@ -25,7 +27,7 @@ def new_uuid() -> str:
             return text
 
 
-def new_config(data_dir: Path, brokers: int, users: Mapping[str, str] | None) -> ClusterConfig:
+def new_config(data_dir: Path, brokers: int, users: Mapping[str, str] | None, tls: bool) -> ClusterConfig:
     """A cluster that does not exist yet, on ports that are free now. `users` asks for SASL."""
     sasl = None
     if users is not None:
@@ -42,7 +44,8 @@ def new_config(data_dir: Path, brokers: int, users: Mapping[str, str] | None) ->
         )
         for number in range(1, brokers + 1)
     ]
-    return ClusterConfig(cluster_id=new_uuid(), nodes=nodes, sasl=sasl)
+    authority = Authority.open(data_dir / _TLS) if tls else None
+    return ClusterConfig(cluster_id=new_uuid(), nodes=nodes, sasl=sasl, tls=authority)
 
 
 def save(data_dir: Path, config: ClusterConfig, processes: Mapping[int, Process]) -> None:
@@ -52,6 +55,7 @@ def save(data_dir: Path, config: ClusterConfig, processes: Mapping[int, Process]
         "retention_check_ms": config.retention_check_ms,
         "settings": dict(config.settings),
         "sasl": None,
+        "tls": config.tls is not None,
         "nodes": [
             {
                 "number": node.number,
@@ -95,6 +99,7 @@ def load(data_dir: Path) -> tuple[ClusterConfig, dict[int, Process]]:
         cluster_id=state["cluster_id"],
         nodes=nodes,
         sasl=sasl,
+        tls=Authority.open(data_dir / _TLS) if state.get("tls") else None,
         retention_check_ms=state["retention_check_ms"],
         settings=state["settings"],
     )
