@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from shared.cli.output import fail
 from shared.contracts import TOPICS, Topic
 from shared.messaging.kafka import LagReader, group_name, make_admin, make_producer, make_reader, topic_name
+from shared.messaging.refusal import refusal
 from shared.runtime.settings import KafkaSettings
 
 CLIENT = "mentoring-cli"
@@ -30,7 +32,9 @@ def sentence(settings: KafkaSettings, error: KafkaError) -> str:
     """What is wrong with Kafka."""
     servers = settings.kafka_bootstrap_servers
     if isinstance(error, KafkaConnectionError):
-        return f"Kafka does not answer at {servers}."
+        with ThreadPoolExecutor(1) as apart:  # the caller may be inside an event loop, or not
+            why = apart.submit(asyncio.run, refusal(settings)).result()
+        return f"{why or f'Kafka does not answer at {servers}'}."
     text = str(error).partition("] ")[2] or str(error)
     return f"Kafka at {servers} refused ({type(error).__name__}): {text.rstrip('.')}."
 

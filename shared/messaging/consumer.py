@@ -5,7 +5,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -54,11 +54,20 @@ class _PromptSubscriber(BatchSubscriber):
     returns as soon as records are there, so it may wait long (FastStream 0.7.8).
     """
 
-    __slots__ = ()
+    refused: str | None = None
+    """Why Kafka gives no records, such as a missing access rule. The caller tries again for ever, and says
+    nothing."""
 
     async def get_msg(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
         started = time.monotonic()
-        messages = await consumer.getmany(timeout_ms=_WAIT_MS, max_records=self.max_records)
+        try:
+            messages = await consumer.getmany(timeout_ms=_WAIT_MS, max_records=self.max_records)
+        except KafkaError as error:
+            if self.refused is None:
+                log.warning("Kafka refuses to give records", error=str(error))
+            self.refused = f"Kafka ({type(error).__name__})"
+            raise
+        self.refused = None
         if not messages and time.monotonic() - started < _WAIT_MS / 2000:
             await asyncio.sleep(0.01)  # it did not wait (no assignment yet): do not spin
         return tuple(chain.from_iterable(messages.values()))
@@ -77,7 +86,7 @@ class TopicConsumer:
         self._draining = False
         self._done: dict[TopicPartition, int] = {}
         self.last_progress = time.monotonic()
-        self._subscriber = broker.subscriber(
+        subscriber = broker.subscriber(
             topic_name(settings, self.topic),
             batch=True,
             group_id=group_name(settings, processor.service, self.topic),
@@ -93,7 +102,8 @@ class TopicConsumer:
             decoder=_decode,
             no_reply=True,
         )
-        self._subscriber.__class__ = _PromptSubscriber
+        subscriber.__class__ = _PromptSubscriber
+        self._subscriber = cast(_PromptSubscriber, subscriber)
         self._subscriber(self._consume)
 
     async def _consume(self, records: Sequence[ConsumerRecord]) -> None:
@@ -132,6 +142,11 @@ class TopicConsumer:
         """Whether the consume task runs (a broker ping would stay true without it)."""
         return bool(self._subscriber.tasks) and not any(task.done() for task in self._subscriber.tasks)
 
+    @property
+    def waiting_for(self) -> str | None:
+        """What keeps it from going on, if anything does."""
+        return self._subscriber.refused or self.processor.waiting_for
+
     async def behind(self) -> int:
         """Records of the assigned partitions that are known of and not processed (0 before the first fetch)."""
         consumer = self._subscriber.consumer
@@ -150,7 +165,7 @@ class TopicConsumer:
         return {
             "topic": self.topic,
             "alive": self.alive,
-            "waiting_for": self.processor.waiting_for,
+            "waiting_for": self.waiting_for,
             "circuit_open": self.processor.circuit.open,
             "behind": await self.behind(),
         }

@@ -23,6 +23,7 @@ from shared.messaging.kafka import group_name, make_broker
 from shared.messaging.metrics import Metrics
 from shared.messaging.processor import BatchProcessor
 from shared.messaging.redrive import Redrive
+from shared.messaging.refusal import refusal
 from shared.messaging.relay import Relay
 from shared.messaging.timer_worker import TimerWorker
 from shared.messaging.tracing import Tracing
@@ -146,7 +147,7 @@ class Process:
         for consumer in self.consumers:
             self.health.tasks[f"consumer {consumer.topic}"] = lambda consumer=consumer: (  # type: ignore[misc]
                 consumer.alive,
-                consumer.processor.waiting_for,
+                consumer.waiting_for,
             )
         self.health.started = True
         log.info("started", topics=[consumer.topic for consumer in self.consumers])
@@ -197,12 +198,15 @@ class Process:
         return None if ready else why
 
     async def _broker_started(self) -> str | None:
+        # Asked first, because a broker that fails to start leaves an open producer behind (FastStream 0.7.8).
+        if why := await refusal(self.settings):
+            return why
         try:
             await self.broker.start()
         except Exception as error:  # noqa: BLE001 - a broker that is down at start is waited for
             with contextlib.suppress(Exception):
                 await self.broker.stop()
-            return type(error).__name__
+            return str(error) or type(error).__name__
         return None
 
     async def _stop(self) -> None:

@@ -18,7 +18,7 @@ def stack(tmp_path: Path) -> Path:
     """The record of a local stack of two replicas each."""
     folder = tmp_path / "stack"
     folder.mkdir()
-    settings = Settings(SERVICES, False, "t.", "g.", "INFO", True, True)
+    settings = Settings(SERVICES, False, False, "t.", "g.", "INFO", True, True)
     services = {
         name: [{"replica": str(n), "url": f"http://127.0.0.1:{number + n}"} for n in range(2)]
         for number, name in zip(range(8080, 8200, 10), SERVICES, strict=False)
