@@ -5,18 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 venv="${VENV:-.venv}"
 
-debian() { # program, package...
-  local program="$1"; shift
-  command -v "$program" >/dev/null 2>&1 && return 0
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    echo "installing $* (for $program)"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-  else
-    echo "Please install $* first: $program is needed and this is not root on a Debian system." >&2
-    return 1
-  fi
-}
-
 python=""
 for candidate in "${PYTHON:-}" python3.11 python3; do
   if [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 \
@@ -25,11 +13,28 @@ for candidate in "${PYTHON:-}" python3.11 python3; do
   fi
 done
 if [ -z "$python" ]; then echo "Python 3.11 or newer is needed." >&2; exit 1; fi
-if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then debian no-such-program python3-venv; fi
 
-debian java openjdk-17-jre-headless
-debian mvn maven
+missing=()
+"$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+[ -x "${JAVA_HOME:-/nowhere}/bin/java" ] || command -v java >/dev/null 2>&1 || missing+=(openjdk-17-jre-headless)
+command -v mvn >/dev/null 2>&1 || missing+=(maven)
+if [ "${#missing[@]}" -gt 0 ]; then
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    echo "Please install first, as root: ${missing[*]} (Debian's names; this is not root on a Debian system)." >&2
+    exit 1
+  fi
+  echo "installing ${missing[*]}"
+  log="$(mktemp)"
+  if ! { apt-get update -qq \
+         && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
+       >"$log" 2>&1; then
+    cat "$log" >&2
+    echo "Debian's packages could not be installed: ${missing[*]}." >&2
+    exit 1
+  fi
+  rm -f "$log"
+fi
 
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.kafka import Kafka
+from deploy.local.kafka.probe import known_brokers
+from deploy.local.ports import LOOPBACK, free_port
 from deploy.local.postgres import Postgres
+from tests.deploy.sources import load_compose
+from tests.support.waiting import eventually
 
-KAFKA_IMAGE: Final = "apache/kafka-native:4.1.1"
-POSTGRES_IMAGE: Final = "postgres:18.1-bookworm"
+_KAFKA_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +80,32 @@ async def start_servers(folder: Path) -> AsyncIterator[Servers]:
         await kafka.stop()
 
 
+def kafka_environment(port: int) -> dict[str, str]:
+    """What the Kafka container is told: what Compose tells it, but to listen for clients on this host's *port*."""
+    told: dict[str, str] = load_compose()["services"]["kafka"]["environment"]
+    kept = {name: value for name, value in told.items() if name != "KAFKA_LOG_DIRS"}  # Compose has a volume
+    return kept | {
+        "KAFKA_LISTENERS": f"CLIENT://:{port},CONTROLLER://localhost:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"CLIENT://{LOOPBACK}:{port}",
+    }
+
+
 @asynccontextmanager
 async def _containers() -> AsyncIterator[Servers]:
-    from testcontainers.kafka import KafkaContainer
-    from testcontainers.postgres import PostgresContainer
+    """The images of Compose. The Kafka container of testcontainers itself is for another vendor's images only."""
+    from testcontainers.community.postgres import PostgresContainer
+    from testcontainers.core.container import DockerContainer
 
-    with (
-        KafkaContainer(KAFKA_IMAGE).with_kraft() as kafka,
-        PostgresContainer(POSTGRES_IMAGE, driver=None) as postgres,
-    ):
-        yield Servers(
-            kafka.get_bootstrap_server(), postgres.get_connection_url(), f"{KAFKA_IMAGE}, {POSTGRES_IMAGE}"
-        )
+    services = load_compose()["services"]
+    kafka_image, postgres_image = services["kafka"]["image"], services["postgres"]["image"]
+    port = free_port()  # the same inside and outside, as the broker tells clients where it is
+    kafka = DockerContainer(kafka_image).with_bind_ports(port, port)
+    for name, value in kafka_environment(port).items():
+        kafka = kafka.with_env(name, value)
+    with kafka, PostgresContainer(postgres_image, driver=None) as postgres:
+
+        async def answers() -> bool:
+            return await known_brokers(port, {}) > 0
+
+        await eventually(answers, seconds=_KAFKA_SECONDS, every=0.2, what="an answer of the Kafka container")
+        yield Servers(f"{LOOPBACK}:{port}", postgres.get_connection_url(), f"{kafka_image}, {postgres_image}")
