@@ -27,6 +27,9 @@ _WAIT_MS = 1000
 _FETCH_WAIT_MS = 100
 """aiokafka has one fetch in flight per broker. A partition that was just read joins the next one, so what
 comes to it now waits for the present fetch to end: this long at worst, for each hop of an event."""
+_REFUSED_PAUSE_SECONDS = 0.5
+_REFUSED_SECONDS = 10.0
+"""So long after a refusal a consumer counts as refused, unless records come: longer than between two of them."""
 
 
 class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -54,20 +57,28 @@ class _PromptSubscriber(BatchSubscriber):
     returns as soon as records are there, so it may wait long (FastStream 0.7.8).
     """
 
-    refused: str | None = None
-    """Why Kafka gives no records, such as a missing access rule. The caller tries again for ever, and says
-    nothing."""
+    _why = ""
+    _refused_at = -_REFUSED_SECONDS
+
+    @property
+    def refused(self) -> str | None:
+        """Why Kafka gives no records, such as a missing access rule; None when it has not refused lately."""
+        return self._why if time.monotonic() - self._refused_at < _REFUSED_SECONDS else None
 
     async def get_msg(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
         started = time.monotonic()
         try:
             messages = await consumer.getmany(timeout_ms=_WAIT_MS, max_records=self.max_records)
         except KafkaError as error:
+            # aiokafka raises once for each partition, and FastStream would wait 5 s each time, in silence:
+            # a topic of twelve partitions would go on a minute after its missing rule has come.
             if self.refused is None:
-                log.warning("Kafka refuses to give records", error=str(error))
-            self.refused = f"Kafka ({type(error).__name__})"
-            raise
-        self.refused = None
+                log.warning("Kafka gives no records", error=str(error))
+            self._why, self._refused_at = f"Kafka ({type(error).__name__})", time.monotonic()
+            await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
+            return ()
+        if messages:
+            self._refused_at = -_REFUSED_SECONDS
         if not messages and time.monotonic() - started < _WAIT_MS / 2000:
             await asyncio.sleep(0.01)  # it did not wait (no assignment yet): do not spin
         return tuple(chain.from_iterable(messages.values()))
