@@ -7,7 +7,7 @@ from asyncio import create_subprocess_exec
 from asyncio.subprocess import PIPE
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -47,7 +47,7 @@ async def test_people_travel_from_hr_to_matching_and_every_consumer_is_let_in(tm
         servers = options.pop("bootstrap_servers")
         async with (
             People(urls, "acme", stack.token) as people,
-            HrPublisher(servers, "acme", "mentoring.", security=Security(**options)) as hr,
+            HrPublisher(servers, "acme", "mentoring.", security=cast(Security, options)) as hr,
         ):
             name = {"name": "Acme", "time_zone": "UTC"}
             await people.call("admin", "PUT", "profiles", "/tenant", name, roles=("admin",))
@@ -69,12 +69,13 @@ async def test_people_travel_from_hr_to_matching_and_every_consumer_is_let_in(tm
                             found[f"{service} {consumer['topic']}"] = consumer["waiting_for"] or "not alive"
                 return found
 
+            last: dict[str, object] = {}
+
             async def all_run() -> bool:
-                nonlocal last
-                last = await troubles()
+                last.clear()
+                last.update(await troubles())
                 return not last
 
-            last: dict[str, object] = {}
             try:
                 await eventually(all_run, seconds=60, every=0.5, what="all consumers")
             finally:
