@@ -15,7 +15,7 @@ def service_rules(topic_prefix: str, group_prefix: str) -> Iterator[Allow]:
         yield Allow(service, "all", "group", f"{group_prefix}{service}.", prefix=True)
         for topic in TOPICS:
             name = f"{topic_prefix}{topic.name}"
-            if topic.owner == service:
+            if service in topic.writers:
                 yield Allow(service, "write", "topic", name)
             if topic.owner == service or (topic.events and not topic.intake):
                 yield Allow(service, "read", "topic", name)

@@ -1,6 +1,6 @@
 """The routes of *feedback*: parse, call a command or a query, show a view."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 
@@ -8,6 +8,7 @@ from services.feedback import commands, store
 from services.feedback.access import AUTHOR, COORDINATOR, PARTICIPANT
 from services.feedback.domain.feedback import RequestStatus
 from services.feedback.domain.sessions import SessionStatus
+from services.feedback.export import export
 from services.feedback.forms import AnswerForm, SessionForm
 from services.feedback.store import FEEDBACK_ANSWER, FEEDBACK_REQUEST
 from services.feedback.views import (
@@ -23,7 +24,7 @@ from services.feedback.views import (
 from shared.contracts.base import Key
 from shared.errors import NotYetKnown
 from shared.http.api import Api, CurrentCall
-from shared.http.rules import any_person
+from shared.http.rules import PRIVACY, any_person, self_is
 
 api = Api()
 
@@ -32,6 +33,12 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 _SESSIONS = "/relationships/{relationship_id}/sessions"
 _SESSION = _SESSIONS + "/{session_id}"
 _REQUEST = "/feedback-requests/{feedback_request_id}"
+
+
+@api.get("/people/{person_id}/export", allow=[self_is("person_id"), PRIVACY])
+async def person_export(person_id: Key, call: CurrentCall) -> dict[str, Any]:
+    """Everything that this service holds about a person, by table. Words are shown to the person only."""
+    return await export(call.uow, person_id, own=call.caller.subject == person_id)
 
 
 @api.put(_SESSION, allow=[PARTICIPANT])

@@ -13,7 +13,7 @@ from services.feedback.domain.pairs import Relationship
 from services.feedback.domain.refusals import Refusal
 from services.feedback.domain.sessions import MAX_BOOKED, Session, SessionStatus
 from services.feedback.speech import say_request, say_session
-from services.feedback.store import FEEDBACK_ANSWER, FEEDBACK_REQUEST, RELATIONSHIP, SESSION
+from services.feedback.store import FEEDBACK_ANSWER, FEEDBACK_REQUEST, RELATIONSHIP, SESSION, forgotten
 from shared.errors import Conflict, Forbidden, Invalid, NotFound, NotYetKnown, ServiceError
 from shared.persistence.uow import Uow
 
@@ -72,6 +72,8 @@ async def complete_session(uow: Uow, relationship_id: str, session_id: str) -> S
 async def submit_answer(uow: Uow, feedback_request_id: str, author_id: str, content: Content) -> Submitted:
     """Answer the request, or change the answer given before."""
     request = await _request(uow, feedback_request_id, author_id)
+    if await forgotten(uow, request.relationship_id, request.author_id, request.partner_id):
+        _refuse(Refusal.FEEDBACK_CLOSED)
     known = await uow.get(FEEDBACK_ANSWER, feedback_request_id)
     decided = feedback.submit(request, known, content, now=uow.now)
     if isinstance(decided, Refusal):

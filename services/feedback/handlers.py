@@ -12,7 +12,14 @@ from services.feedback.domain.analytics import Contribution, Subject
 from services.feedback.domain.feedback import CLOSING_TIMER, FeedbackRequest, RequestStatus
 from services.feedback.domain.pairs import EndReason, Programme, Relationship, RelationshipStatus
 from services.feedback.domain.sessions import SessionStatus
-from services.feedback.store import FEEDBACK_ANSWER, FEEDBACK_REQUEST, PROGRAMME, RELATIONSHIP, SESSION
+from services.feedback.store import (
+    FEEDBACK_ANSWER,
+    FEEDBACK_REQUEST,
+    PROGRAMME,
+    RELATIONSHIP,
+    SESSION,
+    forgotten,
+)
 from shared.contracts import derived_id
 from shared.contracts.pairs import ProposalChanged, RelationshipEnded, RelationshipStarted
 from shared.contracts.people import PersonErased, ProgrammeChanged
@@ -20,6 +27,7 @@ from shared.contracts.sessions import FeedbackRequestChanged, FeedbackStatus, Se
 from shared.contracts.sessions import SessionStatus as SaidStatus
 from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers, Outcome
+from shared.persistence.receipts import RECEIPT, confirm
 from shared.persistence.timers import Timer
 from shared.persistence.uow import Uow, Want, want, want_all
 
@@ -121,9 +129,12 @@ def _session_counts(event: Event[SessionChanged]) -> Contribution:
 def _session_needs(event: Event[SessionChanged]) -> Iterator[Want]:
     data = event.data
     if data.status is SaidStatus.COMPLETED:
+        yield want(RELATIONSHIP, data.relationship_id)
         yield want(SESSION, data.session_id)
         yield want(FEEDBACK_REQUEST, request_id(data.session_id, data.mentor_id))
         yield want(FEEDBACK_REQUEST, request_id(data.session_id, data.mentee_id))
+        yield want(RECEIPT, data.mentor_id)
+        yield want(RECEIPT, data.mentee_id)
         yield from accounting.wants(_session_counts(event))
 
 
@@ -133,22 +144,26 @@ async def session_changed(event: Event[SessionChanged], uow: Uow) -> Outcome | N
 
     The session's row in this service is older news of the same fact; it is locked so that two consumers
     of one event (a zombie and its successor) go one after the other. Each request is guarded by its own
-    natural key, whatever the version of the event, so that a redriven one still asks, and once.
+    natural key, whatever the version of the event, so that a redriven one still asks, and once. Where one of
+    the two was erased, the requests are closed from the first.
     """
     data = event.data
     if data.status is not SaidStatus.COMPLETED:
         return None
     await uow.get(SESSION, data.session_id)
+    shut = await forgotten(uow, data.relationship_id, data.mentor_id, data.mentee_id)
+    status = RequestStatus.CLOSED if shut else RequestStatus.REQUESTED
     for author_id, partner_id in ((data.mentor_id, data.mentee_id), (data.mentee_id, data.mentor_id)):
         identity = request_id(data.session_id, author_id)
         if await uow.get(FEEDBACK_REQUEST, identity) is not None:
             continue
         request = FeedbackRequest(
             identity, data.session_id, data.relationship_id, data.programme_id, author_id, partner_id,
-            RequestStatus.REQUESTED, uow.now, None, 1,
+            status, uow.now, None, 1,
         )  # fmt: skip
         uow.put(request)
-        uow.set_timer(CLOSING_TIMER, identity, request.closes_at)
+        if not shut:
+            uow.set_timer(CLOSING_TIMER, identity, request.closes_at)
         speech.say_request(uow, request)
     return await accounting.count(uow, _session_counts(event))
 
@@ -203,16 +218,36 @@ async def proposal_changed(event: Event[ProposalChanged], uow: Uow) -> Outcome |
 
 
 def _erased_needs(event: Event[PersonErased]) -> Iterator[Want]:
-    yield want_all(FEEDBACK_ANSWER, author_id=event.data.person_id)
-    yield want_all(FEEDBACK_ANSWER, partner_id=event.data.person_id)
+    person_id = event.data.person_id
+    for kind in (FEEDBACK_REQUEST, FEEDBACK_ANSWER):
+        yield want_all(kind, author_id=person_id)
+        yield want_all(kind, partner_id=person_id)
+    yield want(RECEIPT, person_id)
 
 
 @handlers.on(PersonErased, needs=_erased_needs)
 async def person_erased(event: Event[PersonErased], uow: Uow) -> Outcome | None:
-    """Delete every word written by or about the person. Ratings and ids stay: they name nobody."""
+    """Delete every word written by or about the person, and ask for none any more.
+
+    Ratings and ids stay: they name nobody, and averages stay as they are. The requests are locked before
+    the answers are looked for, so that an answer being written is either found here or refused.
+    """
     person_id = event.data.person_id
-    by = await uow.find(FEEDBACK_ANSWER, author_id=person_id)
-    about = await uow.find(FEEDBACK_ANSWER, partner_id=person_id)
-    for answer in (*by, *about):
-        uow.put(feedback.without_words(answer))
+    receipt = await uow.get(RECEIPT, person_id)
+    if receipt is not None and event.sequence <= receipt.person_version:
+        return Outcome.STALE
+    closed = emptied = 0
+    for side in ("author_id", "partner_id"):
+        for request in await uow.find(FEEDBACK_REQUEST, **{side: person_id}):
+            shut = feedback.shut(request)
+            if shut is not request:
+                uow.put(shut)
+                uow.cancel_timer(CLOSING_TIMER, request.feedback_request_id)
+                speech.say_request(uow, shut)
+                closed += 1
+        for answer in await uow.find(FEEDBACK_ANSWER, **{side: person_id}):
+            if feedback.has_words(answer):
+                uow.put(feedback.without_words(answer))
+                emptied += 1
+    await confirm(uow, person_id, event.sequence, {"requests-closed": closed, "answers-emptied": emptied})
     return None

@@ -23,6 +23,7 @@ from services.feedback.domain.feedback import (
 from services.feedback.domain.pairs import Programme, Relationship
 from services.feedback.domain.sessions import Session, SessionStatus
 from shared.persistence.kinds import Kind
+from shared.persistence.receipts import RECEIPT
 from shared.persistence.uow import Uow
 
 R = TypeVar("R")
@@ -116,6 +117,7 @@ PROGRAMME_METRIC = Kind(
 
 KINDS: Final[tuple[Kind[Any], ...]] = (
     PROGRAMME, RELATIONSHIP, SESSION, FEEDBACK_REQUEST, FEEDBACK_ANSWER, CONTRIBUTION, PROGRAMME_METRIC,
+    RECEIPT,
 )  # fmt: skip
 
 
@@ -137,6 +139,18 @@ async def _page(
         )
     statement = statement.order_by(*(column.desc() for column in order)).limit(limit)
     return [kind.make(row) for row in await uow.rows(statement)]
+
+
+async def forgotten(uow: Uow, relationship_id: str, *person_ids: str) -> bool:
+    """Whether one of these two of a pair was erased since it began: no words about it are taken any more.
+
+    Who was hired again afterwards may be in a new pair, which is like any other.
+    """
+    receipts = [receipt for each in person_ids if (receipt := await uow.get(RECEIPT, each)) is not None]
+    if not receipts:
+        return False
+    pair = await uow.get(RELATIONSHIP, relationship_id)
+    return pair is None or any(pair.started_at <= receipt.erased_at for receipt in receipts)
 
 
 async def sessions_of(

@@ -1,7 +1,7 @@
 """HTTP of *matching*: parse, call a command or a query, show the result."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 
@@ -15,6 +15,7 @@ from services.matching.access import (
 )
 from services.matching.domain.mentees import Mentee
 from services.matching.domain.pairs import ProposalStatus
+from services.matching.export import export
 from services.matching.forms import (
     EndForm,
     ProposalList,
@@ -29,11 +30,17 @@ from services.matching.store import PROPOSAL, RELATIONSHIP
 from shared.contracts.base import Key
 from shared.errors import Invalid
 from shared.http.api import Api, CurrentCall
-from shared.http.rules import any_person
+from shared.http.rules import PRIVACY, any_person, self_is
 
 api = Api()
 
 Limit = Annotated[int, Query(ge=1, le=500)]
+
+
+@api.get("/people/{person_id}/export", allow=[self_is("person_id"), PRIVACY])
+async def person_export(person_id: Key, call: CurrentCall) -> dict[str, Any]:
+    """Everything that this service holds about a person, by table."""
+    return await export(call.uow, person_id)
 
 
 @api.get("/me/proposals", allow=[any_person()])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from services.matching.domain.mentees import Place
-from services.matching.domain.pairs import HeardSession, ProposalStatus, RelationshipStatus
+from services.matching.domain.pairs import EndReason, HeardSession, ProposalStatus, RelationshipStatus
 from services.matching.domain.people import (
     Departure,
     Enrolment,
@@ -20,7 +20,15 @@ from services.matching.domain.people import (
     matters,
     spell_over,
 )
-from services.matching.pairs import EXPIRY, close_proposal, leave, pass_gate, want_gate
+from services.matching.pairs import (
+    EXPIRY,
+    active_pairs,
+    close_proposal,
+    leave,
+    open_proposals,
+    pass_gate,
+    want_gate,
+)
 from services.matching.pool import review
 from services.matching.rounds import run_round
 from services.matching.store import (
@@ -39,6 +47,7 @@ from shared.contracts import people, sessions
 from shared.errors import Invalid
 from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers, Outcome
+from shared.persistence.receipts import RECEIPT, confirm
 from shared.persistence.timers import Timer
 from shared.persistence.uow import Uow, Want, want, want_all
 
@@ -89,23 +98,46 @@ async def person_changed(event: Event[people.PersonChanged], uow: Uow) -> Outcom
     return None
 
 
-@handlers.on(people.PersonErased, needs=lambda event: _leaver_needs(event.data.person_id))
+def _erased_needs(event: Event[people.PersonErased]) -> Iterator[Want]:
+    yield from _leaver_needs(event.data.person_id)
+    yield want(RECEIPT, event.data.person_id)
+
+
+@handlers.on(people.PersonErased, needs=_erased_needs)
 async def person_erased(event: Event[people.PersonErased], uow: Uow) -> Outcome | None:
-    """Nothing of the person stays but ids. The empty row keeps older events from bringing it back."""
+    """Nothing of the person stays but ids. The empty row keeps older events from bringing it back.
+
+    Words go before pairs and proposals end, because their ends are said, and would say the words again.
+    """
     person_id = event.data.person_id
-    before = await uow.get(PERSON, person_id)
-    if before is not None and event.sequence <= before.version:
-        return Outcome.STALE
     await pass_gate(uow)
-    await uow.get(DEPARTURE, person_id)
-    uow.put(Person(person_id, version=event.sequence, status=PersonStatus.ERASED))
-    uow.put(Departure(person_id, 0, erased_version=event.sequence))
-    await review(uow, person_id)
-    await leave(uow, person_id)
+    counts = {"reasons": await _without_words(uow, person_id)}
+    before = await uow.get(PERSON, person_id)
+    if before is None or event.sequence > before.version:
+        known = before is not None and before.status not in (PersonStatus.UNKNOWN, PersonStatus.ERASED)
+        await uow.get(DEPARTURE, person_id)
+        uow.put(Person(person_id, version=event.sequence, status=PersonStatus.ERASED))
+        uow.put(Departure(person_id, 0, erased_version=event.sequence))
+        counts |= {
+            "people": int(known),
+            "proposals-withdrawn": len(await open_proposals(uow, person_id)),
+            "pairs-ended": len(await active_pairs(uow, person_id)),
+        }
+        await review(uow, person_id)
+        await leave(uow, person_id, EndReason.WITHDRAWN)
+    await confirm(uow, person_id, event.sequence, counts)
+    return None
+
+
+async def _without_words(uow: Uow, person_id: str) -> int:
+    """Take the reasons, which are made of people's own words, out of every proposal of the person."""
+    emptied = 0
     for side in ("mentor_id", "mentee_id"):
         for proposal in await uow.find(PROPOSAL, **{side: person_id}):
-            uow.put(replace(proposal, reasons=[]))
-    return None
+            if proposal.reasons:
+                uow.put(replace(proposal, reasons=[]))
+                emptied += 1
+    return emptied
 
 
 @handlers.on(people.ProgrammeChanged, needs=lambda event: [want(PROGRAMME, event.data.programme_id)])

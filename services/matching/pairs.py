@@ -115,15 +115,32 @@ async def end_relationship(
     return ended
 
 
-async def leave(uow: Uow, person_id: str) -> None:
-    """The person has left: what was proposed is withdrawn and every pair ends, whoever hears of it when."""
+async def leave(uow: Uow, person_id: str, reason: EndReason = EndReason.LEFT) -> None:
+    """The person is gone: what was proposed is withdrawn and every pair ends, whoever hears of it when."""
     await pass_gate(uow)
-    for side in ("mentor_id", "mentee_id"):
-        await withdraw(uow, await uow.find(PROPOSAL, **{side: person_id, "status": ProposalStatus.OPEN}))
-    for side in ("mentor_id", "mentee_id"):
-        active = {side: person_id, "status": RelationshipStatus.ACTIVE}
-        for relationship in await uow.find(RELATIONSHIP, **active):
-            await end_relationship(uow, relationship, EndReason.LEFT, leaver_id=person_id)
+    await withdraw(uow, await open_proposals(uow, person_id))
+    for relationship in await active_pairs(uow, person_id):
+        await end_relationship(uow, relationship, reason, leaver_id=person_id)
+
+
+async def open_proposals(uow: Uow, person_id: str) -> list[Proposal]:
+    """What is proposed to the person now, as mentor and as mentee."""
+    return [
+        proposal
+        for side in ("mentor_id", "mentee_id")
+        for proposal in await uow.find(PROPOSAL, **{side: person_id, "status": ProposalStatus.OPEN})
+    ]
+
+
+async def active_pairs(uow: Uow, person_id: str) -> list[Relationship]:
+    """The person's pairs, as mentor and as mentee."""
+    return [
+        relationship
+        for side in ("mentor_id", "mentee_id")
+        for relationship in await uow.find(
+            RELATIONSHIP, **{side: person_id, "status": RelationshipStatus.ACTIVE}
+        )
+    ]
 
 
 def relationship_id_of(proposal_id: str) -> str:

@@ -1,7 +1,10 @@
 """HTTP in: preferences, and what the platform has told the caller."""
 
+from typing import Any
+
 from services.notifications.commands import choose, preference_of
 from services.notifications.domain.messages import State
+from services.notifications.export import export
 from services.notifications.forms import (
     After,
     Limit,
@@ -14,7 +17,7 @@ from services.notifications.post import status_of
 from services.notifications.store import page_of
 from shared.contracts.base import Key
 from shared.http.api import Api, CurrentCall
-from shared.http.rules import any_person, self_is
+from shared.http.rules import PRIVACY, any_person, self_is
 
 api = Api()
 
@@ -36,6 +39,12 @@ async def write_preferences(call: CurrentCall, person_id: Key, form: Preferences
         feedback_reminders=form.feedback_reminders,
     )
     return PreferencesView.of(preference)
+
+
+@api.get("/people/{person_id}/export", allow=[self_is("person_id"), PRIVACY])
+async def person_export(call: CurrentCall, person_id: Key) -> dict[str, Any]:
+    """Everything that this service holds about a person, by table."""
+    return await export(call.uow, person_id)
 
 
 @api.get("/me/notifications", allow=[any_person()])

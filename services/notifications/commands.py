@@ -1,7 +1,8 @@
 """What people do here: choose what they want to receive."""
 
-from services.notifications.domain.people import Preference
-from services.notifications.store import PREFERENCE
+from services.notifications.domain.people import ContactState, Preference
+from services.notifications.store import CONTACT, PREFERENCE
+from shared.errors import Conflict
 from shared.persistence.uow import Uow
 
 
@@ -14,6 +15,9 @@ async def choose(
     uow: Uow, person_id: str, *, email_enabled: bool, session_reminders: bool, feedback_reminders: bool
 ) -> Preference:
     """Keep the choice. It holds for everything not yet handed to the mail server."""
+    contact = await uow.get(CONTACT, person_id)
+    if contact is not None and contact.state is ContactState.ERASED:
+        raise Conflict("person_erased", "The person was erased.")
     before = await preference_of(uow, person_id)
     preference = before.chosen(
         email_enabled=email_enabled,

@@ -16,6 +16,7 @@ from services.notifications.domain.messages import Notification, Reason, State, 
 from services.notifications.domain.people import Contact, Preference
 from services.notifications.domain.reminders import OpenRequest, Programme, SessionPlan, SessionStatus
 from shared.persistence.kinds import Kind
+from shared.persistence.receipts import RECEIPT
 from shared.persistence.uow import Uow
 
 METADATA = sa.MetaData()
@@ -140,6 +141,7 @@ KINDS: Final[tuple[Kind[Any], ...]] = (
     CONTACT,
     PREFERENCE,
     NOTIFICATION,
+    RECEIPT,
 )
 
 

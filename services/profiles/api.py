@@ -1,16 +1,18 @@
 """HTTP of *profiles*: parse, call a command, show the result."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query
 
-from services.profiles import commands, store
+from services.profiles import commands, erasures, store
 from services.profiles.changes import enrolment_changed, person_changed, programme_changed
 from services.profiles.domain.consent import Purpose
+from services.profiles.domain.erasure import Erasure
 from services.profiles.domain.intake import Organisation
 from services.profiles.domain.people import Person
 from services.profiles.domain.programmes import Enrolment, Programme, Role
+from services.profiles.export import export
 from services.profiles.forms import (
     PAGE_LIMIT,
     ConsentForm,
@@ -19,19 +21,23 @@ from services.profiles.forms import (
     EnrolmentForm,
     EnrolmentPage,
     EnrolmentView,
+    ErasurePage,
+    ErasureView,
     PersonView,
     ProfileForm,
     ProgrammeForm,
     ProgrammePage,
     ProgrammeView,
+    ReceiptView,
     TenantForm,
     TenantView,
 )
 from services.profiles.rules import HR, coordinator_of
+from shared.contracts import SERVICES
 from shared.contracts.base import Key
 from shared.errors import NotFound
 from shared.http.api import Api, CurrentCall
-from shared.http.rules import ADMIN, OPERATOR, any_member, any_person, self_is
+from shared.http.rules import ADMIN, OPERATOR, PRIVACY, any_member, any_person, self_is
 from shared.persistence.uow import Uow
 
 api = Api()
@@ -56,6 +62,39 @@ async def get_person(person_id: Key, call: CurrentCall) -> PersonView:
     if person is None or not person.recorded:
         raise NotFound("person_unknown", "There is no such person.")
     return await _person_view(call.uow, person)
+
+
+@api.get("/people/{person_id}/export", allow=[self_is("person_id"), PRIVACY])
+async def get_export(person_id: Key, call: CurrentCall) -> dict[str, Any]:
+    """Everything that this service holds about a person, by table."""
+    return await export(call.uow, person_id)
+
+
+@api.post("/people/{person_id}/erasure", allow=[PRIVACY], status_code=202)
+async def post_erasure(person_id: Key, call: CurrentCall) -> ErasureView:
+    """Forget a person in all services. It cannot be undone; asking again changes nothing."""
+    return _erasure_view(await erasures.erase(call.uow, person_id, call.caller.subject))
+
+
+@api.get("/people/{person_id}/erasure", allow=[self_is("person_id"), PRIVACY, OPERATOR])
+async def get_erasure(person_id: Key, call: CurrentCall) -> ErasureView:
+    """Where a person's last erasure stands, and which services have confirmed it."""
+    erasure = await call.uow.get(store.ERASURE, person_id)
+    if erasure is None:
+        raise NotFound("erasure_unknown", "No erasure of this person was asked for.")
+    return _erasure_view(erasure)
+
+
+@api.get("/erasures", allow=[PRIVACY, OPERATOR])
+async def get_erasures(
+    call: CurrentCall, overdue: bool = False, after: After = "", limit: Limit = 100
+) -> ErasurePage:
+    """Everybody's last erasure, by person id; only those that are overdue if asked."""
+    rows = await store.erasures_after(call.uow, after, limit, overdue=overdue)
+    return ErasurePage(
+        items=[_erasure_view(row) for row in rows],
+        next=rows[-1].person_id if len(rows) == limit else None,
+    )
 
 
 @api.put("/people/{person_id}/profile", allow=[self_is("person_id")])
@@ -144,6 +183,22 @@ async def get_dropped_fields(call: CurrentCall) -> list[DroppedFieldView]:
         DroppedFieldView(source=row.source, name=row.name, count=row.count)
         for row in await store.dropped_fields(call.uow)
     ]
+
+
+def _erasure_view(erasure: Erasure) -> ErasureView:
+    return ErasureView(
+        person_id=erasure.person_id,
+        status=erasure.status,
+        requested_at=erasure.requested_at,
+        requested_by=erasure.requested_by,
+        confirm_by=erasure.confirm_by,
+        gone_by=erasure.gone_by,
+        receipts=[
+            ReceiptView(service=service, **receipt) for service, receipt in sorted(erasure.receipts.items())
+        ],
+        missing=erasure.missing(SERVICES),
+        lifted_at=erasure.lifted_at,
+    )
 
 
 def _tenant_view(organisation: Organisation) -> TenantView:

@@ -29,7 +29,7 @@ async def save_person(
     uow.put(after)
     _keep_timer(uow, before, after)
     if before is not None and before.recorded and _has_left(before, after):
-        await _withdraw_all(uow, after.person_id)
+        await withdraw_all(uow, after.person_id)
     return after
 
 
@@ -85,8 +85,9 @@ def _has_left(before: Person, after: Person) -> bool:
     return before.status is not PersonStatus.LEFT and after.status is PersonStatus.LEFT
 
 
-async def _withdraw_all(uow: Uow, person_id: str) -> None:
-    """Who has left takes part in nothing. Who comes back enrols anew."""
-    for enrolment in await uow.find(ENROLMENT, person_id=person_id):
-        if enrolment.active:
-            save_enrolment(uow, with_status(enrolment, EnrolmentStatus.WITHDRAWN))
+async def withdraw_all(uow: Uow, person_id: str) -> int:
+    """Who is gone takes part in nothing; who comes back enrols anew. Returns how many enrolments ended."""
+    active = [each for each in await uow.find(ENROLMENT, person_id=person_id) if each.active]
+    for enrolment in active:
+        save_enrolment(uow, with_status(enrolment, EnrolmentStatus.WITHDRAWN))
+    return len(active)

@@ -19,7 +19,7 @@ from services.profiles.domain.programmes import (
     obstacle,
     with_status,
 )
-from services.profiles.store import CONSENT, ENROLMENT, ORGANISATION, PERSON, PROGRAMME
+from services.profiles.store import CONSENT, ENROLMENT, ERASURE, ORGANISATION, PERSON, PROGRAMME
 from shared.contracts import derived_id
 from shared.errors import Conflict, Invalid, NotFound, NotYetKnown
 from shared.persistence.uow import Uow, want
@@ -123,6 +123,9 @@ def enrolment_id(programme_id: str, person_id: str, role: Role) -> str:
 async def _person(uow: Uow, person_id: str) -> Person:
     person = await uow.get(PERSON, person_id)
     if person is None or not person.recorded:
+        erasure = await uow.get(ERASURE, person_id)
+        if erasure is not None and erasure.holds:
+            raise Conflict("person_erased", "The person was erased.")
         raise NotYetKnown("person")
     return person
 

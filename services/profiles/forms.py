@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.profiles.domain.consent import Purpose
+from services.profiles.domain.erasure import ErasureStatus
 from services.profiles.domain.people import Profile
 from services.profiles.domain.programmes import Programme
 from shared.contracts.base import Key, Label, Prose
@@ -129,6 +130,38 @@ class EnrolmentPage(BaseModel):
     """``next`` is what to send as ``after`` for the next page; absent at the end."""
 
     items: list[EnrolmentView]
+    next: str | None = None
+
+
+class ReceiptView(BaseModel):
+    service: str
+    erased_at: datetime
+    counts: dict[str, int]
+    """How many rows of what were deleted, emptied or ended."""
+
+
+class ErasureView(BaseModel):
+    """Where a person's erasure stands. Ids, numbers and moments only."""
+
+    person_id: Key
+    status: ErasureStatus
+    requested_at: datetime
+    requested_by: str
+    confirm_by: datetime
+    """When every service should have confirmed; what is missing then is overdue."""
+    gone_by: datetime
+    """When nothing is left on any topic either."""
+    receipts: list[ReceiptView]
+    missing: list[str]
+    """Services that have not confirmed."""
+    lifted_at: datetime | None
+    """When HR told of a new employment, and the person was known again."""
+
+
+class ErasurePage(BaseModel):
+    """``next`` is what to send as ``after`` for the next page; absent at the end."""
+
+    items: list[ErasureView]
     next: str | None = None
 
 

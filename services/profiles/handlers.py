@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.profiles.changes import TERMINATION, save_person
+from services.profiles.domain import erasure as erasure_rules
 from services.profiles.domain.consent import Purpose
 from services.profiles.domain.intake import OTHER, DroppedField, Vocabulary, Word, admit, clean_source, tally
 from services.profiles.domain.people import (
@@ -19,8 +20,18 @@ from services.profiles.domain.people import (
     hear_termination,
     leave_when_due,
 )
-from services.profiles.store import CONSENT, DROPPED_FIELD, ENROLMENT, ORGANISATION, PERSON, VOCABULARY
+from services.profiles.erasures import CHECK, admitted, check, record_receipt
+from services.profiles.store import (
+    CONSENT,
+    DROPPED_FIELD,
+    ENROLMENT,
+    ERASURE,
+    ORGANISATION,
+    PERSON,
+    VOCABULARY,
+)
 from shared.contracts import person_id
+from shared.contracts.erasure import ErasureConfirmed
 from shared.contracts.hr import PersonRecorded, PersonTerminated, TerminationCancelled
 from shared.errors import Invalid
 from shared.messaging.event import Event
@@ -44,6 +55,7 @@ def _needs(event: Event[Any]) -> Iterator[Want]:
     person = person_id(event.tenant, event.subject)
     yield want(PERSON, person)
     yield want(CONSENT, person, Purpose.MATCHING)
+    yield want(ERASURE, person)
 
 
 def _leaver_needs(event: Event[Any]) -> Iterator[Want]:
@@ -53,9 +65,18 @@ def _leaver_needs(event: Event[Any]) -> Iterator[Want]:
 
 @handlers.on(PersonRecorded, needs=_needs)
 async def person_recorded(event: Event[PersonRecorded], uow: Uow) -> Outcome | None:
-    """HR's record becomes the person's; whoever left meanwhile appears as having left."""
+    """HR's record becomes the person's; whoever left meanwhile appears as having left.
+
+    Who is forgotten stays so, unless the record is of a new employment.
+    """
     await _take_in(event, uow)
     before, person = await _person(event, uow)
+    erasure = await uow.get(ERASURE, person.person_id)
+    if erasure is not None and erasure.holds:
+        if not erasure_rules.admits(erasure, event.data.hired_on, event.sequence):
+            uow.put(erasure_rules.heard(erasure, record=event.sequence))
+            return Outcome.STALE
+        person = await admitted(uow, erasure, person.employee_id)
     if event.sequence <= person.record_sequence:
         return Outcome.STALE
     record = _record(event.data, event.tenant)
@@ -68,7 +89,7 @@ async def person_terminated(event: Event[PersonTerminated], uow: Uow) -> Outcome
     """The last day is past: left at once. It is to come: a timer, and nobody hears of it."""
     await _take_in(event, uow)
     before, person = await _person(event, uow)
-    if event.sequence <= person.employment_sequence:
+    if await _is_forgotten(event, uow) or event.sequence <= person.employment_sequence:
         return Outcome.STALE
     after = hear_termination(person, event.data.effective_on, event.sequence, uow.now)
     await save_person(uow, before, after)
@@ -80,7 +101,7 @@ async def termination_cancelled(event: Event[TerminationCancelled], uow: Uow) ->
     """The person stays, or is back."""
     await _take_in(event, uow)
     before, person = await _person(event, uow)
-    if event.sequence <= person.employment_sequence:
+    if await _is_forgotten(event, uow) or event.sequence <= person.employment_sequence:
         return Outcome.STALE
     await save_person(uow, before, hear_cancellation(person, event.sequence))
     return None
@@ -97,6 +118,27 @@ async def last_day_ended(timer: Timer, uow: Uow) -> None:
         await save_person(uow, person, after)
     elif person.leaves_at is not None:  # moved by somebody else between this timer's claim and our lock
         uow.set_timer(TERMINATION, timer.key, person.leaves_at)
+
+
+@handlers.on(ErasureConfirmed, needs=lambda event: [want(ERASURE, event.data.person_id)])
+async def erasure_confirmed(event: Event[ErasureConfirmed], uow: Uow) -> Outcome | None:
+    """A service has forgotten somebody."""
+    return None if await record_receipt(uow, event.data) else Outcome.STALE
+
+
+@handlers.timer(CHECK)
+async def erasure_check(timer: Timer, uow: Uow) -> None:
+    """Has every service forgotten the person?"""
+    await check(uow, timer.key)
+
+
+async def _is_forgotten(event: Event[Any], uow: Uow) -> bool:
+    """Whether HR speaks of somebody's former employment; then only the sequence is kept."""
+    erasure = await uow.get(ERASURE, person_id(event.tenant, event.subject))
+    if erasure is None or not erasure.holds:
+        return False
+    uow.put(erasure_rules.heard(erasure, employment=event.sequence))
+    return True
 
 
 async def _take_in(event: Event[Any], uow: Uow) -> None:

@@ -11,10 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from services.profiles.domain.consent import Consent
+from services.profiles.domain.erasure import Erasure, ErasureStatus
 from services.profiles.domain.intake import DroppedField, Organisation, Vocabulary
 from services.profiles.domain.people import Person
 from services.profiles.domain.programmes import Enrolment, Programme
 from shared.persistence.kinds import Kind
+from shared.persistence.receipts import RECEIPT
 from shared.persistence.uow import Uow
 
 METADATA = sa.MetaData()
@@ -127,6 +129,24 @@ enrolment = sa.Table(
     sa.Column("version", sa.BigInteger),
 )
 
+erasure = sa.Table(
+    "erasure",
+    METADATA,
+    _tenant(),
+    _key("person_id"),
+    sa.Column("version", sa.BigInteger),
+    sa.Column("first_tombstone", sa.BigInteger),
+    sa.Column("person_version", sa.BigInteger),
+    sa.Column("record_sequence", sa.BigInteger),
+    sa.Column("employment_sequence", sa.BigInteger),
+    sa.Column("status", sa.Text),
+    sa.Column("requested_at", sa.DateTime(timezone=True)),
+    sa.Column("requested_by", sa.Text),
+    sa.Column("confirm_by", sa.DateTime(timezone=True)),
+    sa.Column("receipts", pg.JSONB),
+    sa.Column("lifted_at", sa.DateTime(timezone=True)),
+)
+
 ORGANISATION: Final = Kind(organisation, Organisation, order=0, read_mostly=True)
 VOCABULARY: Final = Kind(hr_vocabulary, Vocabulary, order=1)
 DROPPED_FIELD: Final = Kind(hr_dropped_field, DroppedField, order=2)
@@ -134,8 +154,11 @@ PROGRAMME: Final = Kind(programme, Programme, order=3, read_mostly=True)
 PERSON: Final = Kind(person, Person, order=4)
 CONSENT: Final = Kind(consent, Consent, order=5)
 ENROLMENT: Final = Kind(enrolment, Enrolment, order=6)
+ERASURE: Final = Kind(erasure, Erasure, order=7)
 
-KINDS: Final = (ORGANISATION, VOCABULARY, DROPPED_FIELD, PROGRAMME, PERSON, CONSENT, ENROLMENT)
+KINDS: Final = (
+    ORGANISATION, VOCABULARY, DROPPED_FIELD, PROGRAMME, PERSON, CONSENT, ENROLMENT, ERASURE, RECEIPT,
+)  # fmt: skip
 
 _OF_TENANT: Final = sa.bindparam("tenant", type_=sa.Text)
 
@@ -189,6 +212,17 @@ async def dropped_fields(uow: Uow) -> Sequence[DroppedField]:
         .order_by(hr_dropped_field.c.source, hr_dropped_field.c.name)
     )
     return [DROPPED_FIELD.decode(row) for row in await uow.rows(statement)]
+
+
+async def erasures_after(uow: Uow, after: str, limit: int, *, overdue: bool) -> Sequence[Erasure]:
+    """Up to *limit* erasures of people whose id is greater than *after*, by id; only overdue ones if asked."""
+    statement = sa.select(*ERASURE.columns).where(erasure.c.tenant == _OF_TENANT, erasure.c.person_id > after)
+    if overdue:
+        statement = statement.where(
+            erasure.c.status == ErasureStatus.OVERDUE.value, erasure.c.lifted_at.is_(None)
+        )
+    statement = statement.order_by(erasure.c.person_id).limit(limit)
+    return [ERASURE.decode(row) for row in await uow.rows(statement)]
 
 
 _SUMMARY: Final = sa.text("""

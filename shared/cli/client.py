@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import httpx
 
-from shared.cli.target import Target
+from shared.cli.target import SUBJECT, Target
 
 _TIMEOUT = httpx.Timeout(30.0, connect=3.0)
 """A redrive reads the original record back first, for at most 20 seconds."""
@@ -30,8 +30,8 @@ class ServiceProblem(Exception):
 class Services:
     """The services of a target: ``async with Services(target, "operator") as services``."""
 
-    def __init__(self, target: Target, *roles: str) -> None:
-        self._target, self._roles = target, roles
+    def __init__(self, target: Target, *roles: str, subject: str = SUBJECT) -> None:
+        self._target, self._roles, self._subject = target, roles, subject
         self._http = httpx.AsyncClient(timeout=_TIMEOUT, transport=transport(), trust_env=not target.local)
 
     async def __aenter__(self) -> Self:
@@ -44,7 +44,7 @@ class Services:
 
     async def ask(self, service: str, method: str, path: str, **options: Any) -> Any:
         """The JSON answer of some replica of *service*. Raises :class:`ServiceProblem`."""
-        token = self._target.token(*self._roles)
+        token = self.token()
         options["headers"] = {"authorization": f"Bearer {token}"}
         problem: ServiceProblem | None = None
         for url in self._target.urls_of(service):
@@ -72,7 +72,7 @@ class Services:
 
     def token(self) -> str:
         """The token that requests carry."""
-        return self._target.token(*self._roles)
+        return self._target.token(*self._roles, subject=self._subject)
 
 
 def _document(service: str, url: str, response: httpx.Response) -> Any:

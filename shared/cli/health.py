@@ -60,6 +60,7 @@ class Health:
             "timers_due",
             "timers_pending",
             "dead_letters_open",
+            "erasures_overdue",
         )
         return {
             "service": self.service,
@@ -186,4 +187,9 @@ def _judge(health: Health) -> list[str]:
     if dead := int(backlog.get("dead_letters_open") or 0):
         letters = counted(dead, "open dead letter")
         problems.append(f"{name} has {letters}, all tenants together: `mentoring dlq list --service {name}`.")
+    if overdue := int(backlog.get("erasures_overdue") or 0):
+        problems.append(
+            f"{counted(overdue, 'erasure')} not confirmed in time, all tenants together:"
+            " `mentoring person erasures --overdue`."
+        )
     return problems

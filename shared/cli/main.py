@@ -14,6 +14,7 @@ from shared.cli.demo import demo
 from shared.cli.dlq import dlq_app
 from shared.cli.events import events_app
 from shared.cli.init import init
+from shared.cli.person import person_app
 from shared.cli.stack import down, token, up
 from shared.cli.status import status
 from shared.cli.topics import topics_app
@@ -32,6 +33,7 @@ for _command in (up, down, init, status, check, demo, token):
 app.add_typer(events_app, name="events")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(topics_app, name="topics")
+app.add_typer(person_app, name="person")
 
 
 def run() -> None:

@@ -56,7 +56,8 @@ def down(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 def token(
     subject: Annotated[str, typer.Option(help="Who: a person id, or the name of a program.")] = SUBJECT,
     role: Annotated[
-        list[str] | None, typer.Option("--role", "-r", help="admin, operator or hr; may be repeated.")
+        list[str] | None,
+        typer.Option("--role", "-r", help="admin, operator, privacy or hr; may be repeated."),
     ] = None,
     hours: Annotated[float, typer.Option(min=0.01, max=24.0, help="How long it is valid.")] = 1.0,
     tenant: TenantOption = None,

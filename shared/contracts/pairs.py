@@ -40,7 +40,7 @@ class EndReason(StrEnum):
     COMPLETED = "completed"
     """It ran its course."""
     WITHDRAWN = "withdrawn"
-    """One of the two withdrew from the programme."""
+    """One of the two withdrew from the programme, or was erased."""
 
 
 class Requeue(StrEnum):
@@ -105,7 +105,7 @@ class RelationshipStarted(EventData):
 
 
 class RelationshipEnded(EventData):
-    """The pair is over. ``leaver_ids`` is filled only when the reason is that somebody left."""
+    """The pair is over. ``leaver_ids`` names who is gone: nobody writes to them any more."""
 
     TYPE: ClassVar[str] = "mentoring.relationship.ended.v1"
     TOPIC: ClassVar[str] = "relationship"
@@ -126,6 +126,6 @@ class RelationshipEnded(EventData):
     reason: EndReason
     """Why it ended."""
     leaver_ids: Annotated[list[Key], Field(max_length=2)] = []
-    """Who left the organisation; empty for every other reason."""
+    """Who has left the organisation (reason *left*) or was erased (reason *withdrawn*)."""
     requeue: Requeue
     """What became of the mentee."""

@@ -148,16 +148,17 @@ def _operations() -> Iterator[tuple[str, Schema]]:
     for topic in TOPICS:
         action = "receive" if topic.intake else "send"
         channel = f"#/channels/{_channel_id(topic)}"
-        yield (
-            f"{topic.owner}.{action}.{_channel_id(topic)}",
-            {
-                "action": action,
-                "channel": {"$ref": channel},
-                "summary": topic.about,
-                "tags": [{"name": topic.owner}],
-                "messages": [{"$ref": f"{channel}/messages/{name}"} for name in _message_ids(topic)],
-            },
-        )
+        for service in topic.writers:
+            yield (
+                f"{service}.{action}.{_channel_id(topic)}",
+                {
+                    "action": action,
+                    "channel": {"$ref": channel},
+                    "summary": topic.about,
+                    "tags": [{"name": service}],
+                    "messages": [{"$ref": f"{channel}/messages/{name}"} for name in _message_ids(topic)],
+                },
+            )
 
 
 def _message(event: type[EventData], sample: Schema) -> Schema:

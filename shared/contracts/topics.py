@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.contracts.base import EventData
+from shared.contracts.erasure import ErasureChanged, ErasureConfirmed
 from shared.contracts.hr import PersonRecorded, PersonTerminated, TerminationCancelled
 from shared.contracts.messages import NotificationChanged
 from shared.contracts.pairs import ProposalChanged, RelationshipEnded, RelationshipStarted
@@ -17,12 +18,19 @@ from shared.contracts.sessions import FeedbackRequestChanged, SessionChanged
 
 MIB: Final = 1024 * 1024
 DAY_MS: Final = 24 * 60 * 60 * 1000
+PRIVACY_DAYS: Final = 7
+"""So many days after an erasure nothing of a person is left on any topic."""
 SERVICES: Final = ("profiles", "matching", "feedback", "notifications")
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One Kafka topic. ``retention_days`` is None for a compacted topic."""
+    """One Kafka topic. ``retention_days`` is None for a compacted topic.
+
+    Kafka deletes whole segments, once the newest record of one is old enough. Where people's words are
+    (``brief``), segments are therefore short, and what they add is taken off the time that Kafka is told:
+    no record stays longer than ``retention_days``.
+    """
 
     name: str
     owner: str
@@ -35,6 +43,18 @@ class Topic:
     personal: bool = False
     intake: bool = False
     """Other people's systems write here: fields beyond the contract are dropped and counted by name."""
+    everybody: bool = False
+    """Every service writes here, each about aggregates of its own."""
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """The services that write here."""
+        return SERVICES if self.everybody else (self.owner,)
+
+    @property
+    def brief(self) -> bool:
+        """Whether ``retention_days`` is a promise to people and not only a matter of space."""
+        return self.retention_days is not None and self.retention_days <= PRIVACY_DAYS
 
     @property
     def compacted(self) -> bool:
@@ -51,7 +71,13 @@ class Topic:
                 "delete.retention.ms": str(7 * DAY_MS),
                 "segment.ms": str(DAY_MS),
             }
-        return common | {"cleanup.policy": "delete", "retention.ms": str(self.retention_days * DAY_MS)}
+        deleted = common | {"cleanup.policy": "delete", "retention.ms": str(self.retention_days * DAY_MS)}
+        if self.brief:
+            deleted |= {
+                "retention.ms": str((self.retention_days - 1) * DAY_MS),
+                "segment.ms": str(DAY_MS // 2),
+            }
+        return deleted
 
 
 def dead_letter_topic(service: str) -> str:
@@ -85,7 +111,12 @@ TOPICS: Final[tuple[Topic, ...]] = (
     ),
     Topic("enrolment", "profiles", "Who takes part in what, as what.", "enrolment id", (EnrolmentChanged,)),
     Topic(
-        "proposal", "matching", "Proposed pairs and the answers to them.", "proposal id", (ProposalChanged,)
+        "proposal",
+        "matching",
+        "Proposed pairs and the answers to them.",
+        "proposal id",
+        (ProposalChanged,),
+        retention_days=7,
     ),
     Topic(
         "relationship",
@@ -114,6 +145,23 @@ TOPICS: Final[tuple[Topic, ...]] = (
         "Messages queued, sent, given up.",
         "notification id",
         (NotificationChanged,),
+    ),
+    Topic(
+        "erasure",
+        "profiles",
+        "Whose erasure was asked for, and where it stands.",
+        "person id",
+        (ErasureChanged,),
+        partitions=1,
+    ),
+    Topic(
+        "erasure-receipt",
+        "profiles",
+        "What each service says it has erased.",
+        "receipt id",
+        (ErasureConfirmed,),
+        partitions=1,
+        everybody=True,
     ),
     *(
         Topic(

@@ -54,5 +54,7 @@ def any_member() -> Rule:
 
 
 ADMIN = role("admin")
+PRIVACY = role("privacy")
+"""Answers for personal data: may have a person erased, and see what is held of one."""
 OPERATOR = role("operator")
 """May see how the machinery does and settle dead letters; sees no content."""

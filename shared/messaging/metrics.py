@@ -1,6 +1,8 @@
 """The numbers that a service publishes about its messaging, in one place (Prometheus names)."""
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -10,7 +12,8 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class Metrics:
     """Counters, gauges and histograms of one service process."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, gauges: Mapping[str, str] = MappingProxyType({})) -> None:
+        """*gauges*: names and meanings of the service's own numbers, beside those of the machinery."""
         self.registry = CollectorRegistry(auto_describe=True)
         self.service = service
         r = self.registry
@@ -78,6 +81,7 @@ class Metrics:
                 ("outbox_oldest_seconds", "Age of the oldest unsent outbox row"),
                 ("timers_due", "Timers due and not fired"),
                 ("dead_letters_open", "Dead letters that nobody has settled"),
+                *gauges.items(),
             )
         }
         self._requests = Histogram(

@@ -82,7 +82,7 @@ async def check_topics(settings: KafkaSettings) -> list[Finding]:
                 findings += [
                     Finding(name, f"{key} is {actual.get(key)} and not {value}")
                     for key, value in names[name].config.items()
-                    if key in ("cleanup.policy", "max.message.bytes") and actual.get(key) != value
+                    if actual.get(key) != value
                 ]
         return findings
     finally:

@@ -1,5 +1,6 @@
 """Routes that every service has: health and metrics for everyone, status and dead letters for operators."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from shared.messaging.relay import Relay
 from shared.messaging.timer_worker import TimerWorker
 from shared.persistence.database import Database
 from shared.runtime.health import Health
-from shared.runtime.service import Service
+from shared.runtime.service import Backlog, Service
 
 _COUNTS = sa.text(
     "SELECT (SELECT count(*) FROM outbox) AS outbox_pending,"
@@ -29,11 +30,13 @@ _COUNTS = sa.text(
 )
 
 
-async def counts(database: Database) -> dict[str, Any]:
-    """Backlog across all tenants, as the plumbing role sees it."""
+async def counts(database: Database, more: Sequence[Backlog] = ()) -> dict[str, Any]:
+    """Backlog across all tenants, as the plumbing role sees it, with the service's own numbers."""
     async with database.plumbing_transaction() as connection:
         row = (await connection.execute(_COUNTS)).one()
+        own = {each.name: await connection.scalar(sa.text(each.sql)) for each in more}
     return {
+        **own,
         "outbox_pending": row.outbox_pending,
         "outbox_oldest_seconds": round(float(row.outbox_oldest_seconds), 3),
         "timers_due": row.timers_due,
@@ -43,7 +46,9 @@ async def counts(database: Database) -> dict[str, Any]:
     }
 
 
-def open_routes(health: Health, metrics: Metrics, database: Database) -> APIRouter:
+def open_routes(
+    health: Health, metrics: Metrics, database: Database, backlog: Sequence[Backlog] = ()
+) -> APIRouter:
     """Health and metrics: no token, no content."""
     router = APIRouter(include_in_schema=False)
 
@@ -63,7 +68,7 @@ def open_routes(health: Health, metrics: Metrics, database: Database) -> APIRout
 
     @router.get("/metrics")
     async def scrape() -> Response:
-        now = await counts(database)
+        now = await counts(database, backlog)
         for name, gauge in metrics.gauges.items():
             gauge.labels(metrics.service).set(now[name])
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
@@ -87,7 +92,7 @@ def management_api(
         """Backlog, consumers, relay and timers of this process. Counts are over all tenants, without content."""
         return {
             "service": service.name,
-            **await counts(database),
+            **await counts(database, service.backlog),
             "consumers": [await consumer.state() for consumer in consumers],
             "relay_waiting_for": relay.waiting_for,
             "timers_waiting_for": timers.waiting_for,

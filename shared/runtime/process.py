@@ -52,7 +52,7 @@ class Process:
     def __init__(self, service: Service, settings: Settings) -> None:
         self.service, self.settings = service, settings
         self.database = Database(service.name, settings, service.kinds)
-        self.metrics = Metrics(service.name)
+        self.metrics = Metrics(service.name, {each.name: each.about for each in service.backlog})
         self.tracing = Tracing(service.name, settings.traces)
         self.broker = make_broker(settings, f"{service.name}-{settings.replica}")
         self.consumers = [self._consumer(topic) for topic in service.handlers.topics]
@@ -91,7 +91,7 @@ class Process:
         install_state(app, self.database, authenticator)
         app.state.tracing = self.tracing
         redrive = Redrive(settings, self.service.name, self.service.handlers, self.database)
-        app.include_router(open_routes(self.health, self.metrics, self.database))
+        app.include_router(open_routes(self.health, self.metrics, self.database, self.service.backlog))
         app.include_router(
             management_api(
                 self.service, self.database, self.consumers, self.relay, self.timers, redrive

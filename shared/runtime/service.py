@@ -39,6 +39,16 @@ Summary = Callable[[Uow], Awaitable[dict[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """A number that an operator has to see at 0, over all tenants: in metrics, status and the health page."""
+
+    name: str
+    about: str
+    sql: str
+    """A ``SELECT`` of one number, on what the plumbing role may see."""
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One service: its name, rows, handlers, routes and workers."""
 
@@ -48,3 +58,4 @@ class Service:
     api: Api
     summary: Summary
     workers: Sequence[Worker] = field(default=())
+    backlog: Sequence[Backlog] = field(default=())

@@ -167,6 +167,18 @@ def close(request: FeedbackRequest, *, now: datetime) -> FeedbackRequest:
     return replace(request, status=RequestStatus.CLOSED, version=request.version + 1)
 
 
+def shut(request: FeedbackRequest) -> FeedbackRequest:
+    """The request closed at once if it waits for an answer: one of the two is erased."""
+    if request.status is not RequestStatus.REQUESTED:
+        return request
+    return replace(request, status=RequestStatus.CLOSED, version=request.version + 1)
+
+
+def has_words(answer: Answer) -> bool:
+    """Whether anything is written in it."""
+    return bool(answer.behaviour or answer.impact or answer.suggestion)
+
+
 def without_words(answer: Answer) -> Answer:
     """The answer after one of the two is erased: ratings and ids stay, so that averages stay as they are."""
     return replace(answer, behaviour="", impact="", suggestion="")

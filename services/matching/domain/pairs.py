@@ -24,6 +24,8 @@ class EndReason(StrEnum):
     LEFT = "left"
     NO_FAULT = "no-fault"
     COMPLETED = "completed"
+    WITHDRAWN = "withdrawn"
+    """One of the two was erased: to the other it looks like a withdrawal."""
 
 
 class Requeue(StrEnum):
@@ -178,6 +180,8 @@ def requeue_of(reason: EndReason, standing: Standing, *, mentee_leaves: bool) ->
     """What becomes of the mentee of a pair that ends."""
     if reason is EndReason.COMPLETED:
         return Requeue.GOAL_REACHED
+    if reason is EndReason.WITHDRAWN and mentee_leaves:
+        return Requeue.MENTEE_NOT_ENROLLED
     if mentee_leaves or standing is Standing.LEFT:
         return Requeue.MENTEE_LEFT
     return Requeue.QUEUED if standing is Standing.ELIGIBLE else Requeue.MENTEE_NOT_ENROLLED

@@ -116,6 +116,7 @@ _SUMMARY: Final = sa.text("""
             count(*) FILTER (WHERE reason = 'left') AS ended_left,
             count(*) FILTER (WHERE reason = 'no-fault') AS ended_no_fault,
             count(*) FILTER (WHERE reason = 'completed') AS ended_completed,
+            count(*) FILTER (WHERE reason = 'withdrawn') AS ended_withdrawn,
             count(*) FILTER (WHERE requeue = 'queued') AS requeue_queued,
             count(*) FILTER (WHERE requeue = 'mentee-left') AS requeue_mentee_left,
             count(*) FILTER (WHERE requeue = 'mentee-not-enrolled') AS requeue_mentee_not_enrolled,

@@ -9,6 +9,7 @@ from services.matching.domain.mentees import Mentee
 from services.matching.domain.pairs import Gate, HeardSession, MentorLoad, Proposal, Relationship
 from services.matching.domain.people import Departure, Enrolment, Person, Programme
 from shared.persistence.kinds import Kind
+from shared.persistence.receipts import RECEIPT
 
 METADATA = sa.MetaData()
 
@@ -71,4 +72,5 @@ HEARD_SESSION: Final = Kind(heard_session, HeardSession, order=90)
 
 KINDS: Final = (
     GATE, PERSON, ENROLMENT, PROGRAMME, DEPARTURE, PROPOSAL, RELATIONSHIP, MENTOR_LOAD, MENTEE, HEARD_SESSION,
+    RECEIPT,
 )  # fmt: skip

@@ -38,6 +38,11 @@ class Contact:
         return cls(person_id, version, ContactState.ERASED)
 
     @property
+    def known(self) -> bool:
+        """Whether names and address are there."""
+        return self.state in (ContactState.ACTIVE, ContactState.LEFT)
+
+    @property
     def full_name(self) -> str:
         return f"{self.given_name or ''} {self.family_name or ''}".strip()
 
