@@ -27,7 +27,7 @@ from shared.contracts.sessions import FeedbackRequestChanged, FeedbackStatus, Se
 from shared.contracts.sessions import SessionStatus as SaidStatus
 from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers, Outcome
-from shared.persistence.receipts import RECEIPT, confirm
+from shared.persistence.receipts import RECEIPT, answered, confirm
 from shared.persistence.timers import Timer
 from shared.persistence.uow import Uow, Want, want, want_all
 
@@ -233,8 +233,7 @@ async def person_erased(event: Event[PersonErased], uow: Uow) -> Outcome | None:
     the answers are looked for, so that an answer being written is either found here or refused.
     """
     person_id = event.data.person_id
-    receipt = await uow.get(RECEIPT, person_id)
-    if receipt is not None and event.sequence <= receipt.person_version:
+    if await answered(uow, person_id, event.sequence):
         return Outcome.STALE
     closed = emptied = 0
     for side in ("author_id", "partner_id"):

@@ -47,7 +47,7 @@ from shared.contracts import people, sessions
 from shared.errors import Invalid
 from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers, Outcome
-from shared.persistence.receipts import RECEIPT, confirm
+from shared.persistence.receipts import RECEIPT, answered, confirm
 from shared.persistence.timers import Timer
 from shared.persistence.uow import Uow, Want, want, want_all
 
@@ -110,6 +110,8 @@ async def person_erased(event: Event[people.PersonErased], uow: Uow) -> Outcome 
     Words go before pairs and proposals end, because their ends are said, and would say the words again.
     """
     person_id = event.data.person_id
+    if await answered(uow, person_id, event.sequence):
+        return Outcome.STALE
     await pass_gate(uow)
     counts = {"reasons": await _without_words(uow, person_id)}
     before = await uow.get(PERSON, person_id)

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from shared.contracts.base import EventData, Instant, Key
+from shared.contracts.base import EventData, Instant, Key, Label
 
 
 class Service(StrEnum):
@@ -66,5 +66,5 @@ class ErasureConfirmed(EventData):
     """Sequence of the tombstone on ``person`` that this answers."""
     erased_at: Instant
     """When it was done."""
-    counts: Annotated[dict[Key, Annotated[int, Field(ge=0)]], Field(max_length=20)] = {}
-    """How many rows of what were deleted, emptied or ended."""
+    counts: Annotated[dict[Label, Annotated[int, Field(ge=0)]], Field(max_length=20)] = {}
+    """How many rows of what (a name in the service's code) were deleted, emptied or ended."""

@@ -59,6 +59,12 @@ RECEIPT: Final = Kind(
 )
 
 
+async def answered(uow: Uow, person_id: str, person_version: int) -> bool:
+    """Whether this tombstone, or a later one, has been answered already."""
+    known = await uow.get(RECEIPT, person_id)
+    return known is not None and person_version <= known.person_version
+
+
 async def confirm(uow: Uow, person_id: str, person_version: int, counts: Mapping[str, int]) -> Receipt:
     """Note that everything older than *person_version* is gone, and say it to *profiles*.
 

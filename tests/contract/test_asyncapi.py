@@ -79,17 +79,19 @@ def test_a_channel_says_what_the_topic_is(topic: Any) -> None:
     assert ("retention.ms" in configuration) is not topic.compacted
 
 
-def test_only_the_owner_sends_and_only_profiles_hears_hr() -> None:
+def test_only_writers_send_and_only_profiles_hears_hr() -> None:
     operations = DOCUMENT["operations"]
     for topic in TOPICS:
         action = "receive" if topic.intake else "send"
-        name = f"{topic.owner}.{action}.{topic.name.replace('.', '-')}"
-        operation = operations[name]
-        assert operation["action"] == action
-        channel = operation["channel"]["$ref"]
-        assert resolve(channel)["address"] == topic.name
-        assert all(message["$ref"].startswith(f"{channel}/messages/") for message in operation["messages"])
-    assert len(operations) == len(TOPICS)
+        for writer in topic.writers:
+            operation = operations[f"{writer}.{action}.{topic.name.replace('.', '-')}"]
+            assert operation["action"] == action
+            channel = operation["channel"]["$ref"]
+            assert resolve(channel)["address"] == topic.name
+            assert all(
+                message["$ref"].startswith(f"{channel}/messages/") for message in operation["messages"]
+            )
+    assert len(operations) == sum(len(topic.writers) for topic in TOPICS)
     assert {operation["tags"][0]["name"] for operation in operations.values()} == set(SERVICES)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.contracts import EVENTS, TOPIC, TOPICS
+from shared.contracts import EVENTS, TOPIC, TOPICS, Topic
 from shared.contracts.base import EventData
+from shared.contracts.topics import DAY_MS
 from tests.contract.golden import schema
 
 PERSONAL_TOPICS = {"hr-intake", "person", "dlt.profiles", "dlt.matching", "dlt.feedback", "dlt.notifications"}
@@ -15,10 +16,11 @@ WORDS_THAT_NAME_NOBODY = {
     "mentoring.programme.changed.v1": {"name"},
     "mentoring.proposal.changed.v1": {"reasons"},
     "mentoring.notification.changed.v1": {"template", "reason"},
+    "mentoring.erasure.confirmed.v1": {"counts"},
 }
 """Free text on topics without personal data, each with a reason: a programme's name is an organisation's
 own word; reasons are general sentences of the engine; a template is a name in our code; the reason of a
-failure is a code."""
+failure is a code; what is counted has a name in our code."""
 
 PERSONAL_NAMES = {
     "given_name", "family_name", "email", "department", "team", "office", "time_zone", "languages",
@@ -88,3 +90,18 @@ def test_personal_topics_forget() -> None:
             assert topic.compacted or (topic.retention_days or 99) <= 7
         else:
             assert not topic.compacted
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_no_record_outstays_the_days_that_are_promised(topic: Topic) -> None:
+    """Kafka deletes whole segments: the first record of one waits for the last to be old enough."""
+    words = {
+        event.TYPE
+        for event in topic.events
+        if topic.personal or "reasons" in WORDS_THAT_NAME_NOBODY.get(event.TYPE, set())
+    }
+    if topic.compacted:
+        assert int(topic.config["max.compaction.lag.ms"]) <= DAY_MS
+    elif words or topic.personal:
+        longest = int(topic.config["retention.ms"]) + int(topic.config["segment.ms"])
+        assert longest < 7 * DAY_MS == (topic.retention_days or 0) * DAY_MS

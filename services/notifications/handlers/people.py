@@ -10,7 +10,7 @@ from services.notifications.store import CONTACT, NOTIFICATION, PREFERENCE, mess
 from shared.contracts.people import PersonChanged, PersonErased, PersonStatus
 from shared.messaging.event import Event
 from shared.messaging.handlers import Outcome
-from shared.persistence.receipts import RECEIPT, confirm
+from shared.persistence.receipts import RECEIPT, answered, confirm
 from shared.persistence.uow import Uow, want, want_all
 
 
@@ -53,6 +53,8 @@ async def person_erased(event: Event[PersonErased], uow: Uow) -> Outcome | None:
     more, because names are read when a mail is sent; facts that quote the person's words go at once.
     """
     person_id = event.data.person_id
+    if await answered(uow, person_id, event.sequence):
+        return Outcome.STALE
     before = await uow.get(CONTACT, person_id)
     counts = {"facts": await _without_words(uow, person_id)}
     if before is None or event.sequence > before.version:

@@ -191,5 +191,5 @@ async def test_bad_answers(client: httpx.AsyncClient, change: dict[str, Any], co
 
 def test_every_route_has_its_rule() -> None:
     routes = [route for route in api.router.routes if isinstance(route, APIRoute)]
-    assert len(routes) == 11
+    assert len(routes) == 12
     assert all(getattr(route, "allow", None) for route in routes)

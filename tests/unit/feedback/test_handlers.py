@@ -10,6 +10,7 @@ from services.feedback.domain.feedback import CLOSING_DAYS, CLOSING_TIMER, Reque
 from services.feedback.domain.sessions import SessionStatus
 from services.feedback.handlers import relationship_ended
 from services.feedback.store import FEEDBACK_ANSWER, FEEDBACK_REQUEST, PROGRAMME, RELATIONSHIP, SESSION
+from shared.contracts.erasure import ErasureConfirmed
 from shared.contracts.people import PersonErased
 from shared.contracts.sessions import FeedbackRequestChanged, FeedbackStatus, SessionChanged
 from shared.contracts.sessions import SessionStatus as SaidStatus
@@ -177,3 +178,43 @@ async def test_erasure_deletes_words_by_and_about_the_person() -> None:
     words = {row.author_id: row.suggestion for row in store.all(FEEDBACK_ANSWER)}
     assert words == {MENTOR: "", MENTEE: "", "x": "Ask before you advise."}
     assert {row.communication for row in store.all(FEEDBACK_ANSWER)} == {4}
+    (receipt,) = (said for said in store.said if isinstance(said, ErasureConfirmed))
+    assert (receipt.service, receipt.person_version) == ("feedback", 9)
+    assert receipt.counts == {"answers-emptied": 2}
+
+
+async def test_nobody_is_asked_about_somebody_erased() -> None:
+    store = new_store()
+    await hear(store, started())
+    await hear(store, completed())
+    await hear(store, PersonErased(person_id=MENTOR), sequence=9)
+    statuses = {row.status for row in store.all(FEEDBACK_REQUEST)}
+    assert (statuses, store.timers) == ({RequestStatus.CLOSED}, {})
+    # A session of before, marked as held afterwards: it counts, and nobody is asked.
+    await hear(store, completed("session-2"))
+    assert {row.status for row in store.all(FEEDBACK_REQUEST)} == {RequestStatus.CLOSED}
+    assert len(store.all(FEEDBACK_REQUEST)) == 4
+    assert store.timers == {}
+
+
+async def test_words_about_somebody_erased_are_refused_even_where_a_request_was_missed() -> None:
+    store = new_store()
+    await hear(store, started())
+    await hear(store, completed())
+    missed = next(row for row in store.all(FEEDBACK_REQUEST) if row.author_id == MENTEE)
+    await hear(store, PersonErased(person_id=MENTOR), sequence=9)
+    store.add(missed)
+    async with store.uow() as uow:
+        with pytest.raises(Conflict) as refused:
+            await commands.submit_answer(uow, missed.feedback_request_id, MENTEE, content())
+    assert refused.value.code == "feedback_closed"
+
+
+async def test_a_pair_of_somebody_hired_again_is_like_any_other() -> None:
+    store = new_store()
+    await hear(store, PersonErased(person_id=MENTOR), sequence=9, now=NOW - DAY)
+    await hear(store, started(at=NOW - 2 * HOUR))
+    await hear(store, completed())
+    async with store.uow() as uow:
+        await commands.submit_answer(uow, request_of(MENTEE), MENTEE, content())
+    assert [row.suggestion for row in store.all(FEEDBACK_ANSWER)] == ["Ask before you advise."]

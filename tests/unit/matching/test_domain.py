@@ -42,6 +42,8 @@ def test_standing(status: PersonStatus, consent: bool, enrolled: bool, standing:
         (EndReason.NO_FAULT, Standing.ELIGIBLE, False, Requeue.QUEUED),
         (EndReason.NO_FAULT, Standing.NO_CONSENT, False, Requeue.MENTEE_NOT_ENROLLED),
         (EndReason.COMPLETED, Standing.ELIGIBLE, False, Requeue.GOAL_REACHED),
+        (EndReason.WITHDRAWN, Standing.ELIGIBLE, False, Requeue.QUEUED),
+        (EndReason.WITHDRAWN, Standing.LEFT, True, Requeue.MENTEE_NOT_ENROLLED),
     ],
 )
 def test_what_becomes_of_the_mentee(
@@ -86,7 +88,7 @@ def test_words_are_the_contracts() -> None:
         (people.EnrolmentStatus, heard.EnrolmentStatus),
     ]:
         assert {each.value for each in ours} == {each.value for each in theirs}
-    assert {each.value for each in EndReason} < {each.value for each in said.EndReason}
+    assert {each.value for each in EndReason} == {each.value for each in said.EndReason}
     assert {each.value for each in PersonStatus} > {each.value for each in heard.PersonStatus}
     assert {each.value for each in Found} == {"not-tried-yet", "no-candidate", "all-full"}
     assert mentees.Mentee("p", "a", "e").waits is False

@@ -1,5 +1,6 @@
 """Leaving, erasure and withdrawal: by two topics in any order, once for each spell."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -10,6 +11,8 @@ from services.matching.domain.pairs import EndReason
 from services.matching.domain.people import Person, PersonStatus
 from services.matching.store import PERSON
 from shared.contracts.base import EventData
+from shared.contracts.erasure import ErasureConfirmed
+from shared.contracts.pairs import ProposalChanged
 from shared.contracts.people import PersonErased
 from shared.messaging.handlers import Outcome
 from tests.unit.matching.support import World, enrolment, memory, person, programme
@@ -155,7 +158,10 @@ async def test_who_is_back_can_be_matched_after_enrolling_anew(world: World) -> 
 async def test_erasure_ends_pairs_and_leaves_ids_only(world: World) -> None:
     await pair(world)
     await world.hear(PersonErased(person_id="ann"))
-    assert world.ends() == [("ann", "left", ["ann"], "mentee-left")]
+    assert world.ends() == [("ann", "withdrawn", ["ann"], "mentee-not-enrolled")]
+    (receipt,) = world.said(ErasureConfirmed)
+    assert (receipt.service, receipt.person_version) == ("matching", 2)
+    assert receipt.counts == {"people": 1, "pairs-ended": 1, "reasons": 1}
     empty = Person("ann", version=2, status=PersonStatus.ERASED)
     assert world.store.rows[PERSON.name][("ann",)] == empty
     assert [each.reasons for each in world.proposals()] == [[]]
@@ -163,6 +169,44 @@ async def test_erasure_ends_pairs_and_leaves_ids_only(world: World) -> None:
     assert await world.hear(person("ann"), sequence=1) is Outcome.STALE
     assert await world.hear(left("ann"), sequence=1) is Outcome.STALE
     assert world.store.rows[PERSON.name][("ann",)] == empty
+
+
+async def test_the_partner_of_somebody_erased_waits_again_and_hears_no_reason(world: World) -> None:
+    await pair(world)
+    await world.hear(PersonErased(person_id="max"))
+    assert world.ends() == [("ann", "withdrawn", ["max"], "queued")]
+    assert world.mentee("ann").waits
+
+
+async def test_erasure_ends_proposals_without_repeating_their_reasons(world: World) -> None:
+    await world.hear(
+        programme(), person("ann"), enrolment("ann", "mentee"),
+        person("max", level=6), enrolment("max", "mentor"),
+    )  # fmt: skip
+    await world.wait(minutes=1)
+    (opened,) = world.said(ProposalChanged)
+    assert opened.reasons
+    await world.hear(PersonErased(person_id="max"))
+    withdrawn = world.said(ProposalChanged)[-1]
+    assert (withdrawn.status, withdrawn.reasons) == ("withdrawn", [])
+    (receipt,) = world.said(ErasureConfirmed)
+    assert receipt.counts == {"people": 1, "proposals-withdrawn": 1, "reasons": 1}
+
+
+async def test_a_repeated_tombstone_is_answered_again_and_finds_what_was_written_meanwhile(
+    world: World,
+) -> None:
+    await pair(world)
+    await world.hear(PersonErased(person_id="ann"), sequence=5)
+    (proposal,) = world.proposals()
+    world.store.add(replace(proposal, reasons=["Offers something"]))
+    await world.hear(PersonErased(person_id="ann"), sequence=6)
+    assert [each.reasons for each in world.proposals()] == [[]]
+    receipts = world.said(ErasureConfirmed)
+    assert [each.person_version for each in receipts] == [5, 6]
+    assert receipts[-1].counts["reasons"] == 2
+    assert await world.hear(PersonErased(person_id="ann"), sequence=6) is Outcome.STALE
+    assert len(world.said(ErasureConfirmed)) == 2
 
 
 async def test_an_erasure_that_comes_before_all_else_keeps_old_events_out(world: World) -> None:

@@ -6,6 +6,7 @@ from services.notifications.commands import choose, preference_of
 from services.notifications.domain.messages import State
 from services.notifications.domain.people import ContactState
 from services.notifications.store import CONTACT, PREFERENCE
+from shared.contracts.erasure import ErasureConfirmed
 from shared.contracts.messages import NotificationChanged, NotificationStatus
 from shared.contracts.pairs import EndReason
 from shared.contracts.people import PersonStatus
@@ -97,11 +98,29 @@ async def test_erasure_forgets_everything_personal_and_stops_what_is_under_way()
     assert (contact.given_name, contact.email, contact.time_zone) == (None, None, None)
     assert store.all(PREFERENCE) == []
     assert told(store, "proposal") == {MENTOR: "queued", MENTEE: "suppressed: recipient-erased"}
+    (receipt,) = (said for said in store.said if isinstance(said, ErasureConfirmed))
+    assert (receipt.service, receipt.person_version) == ("notifications", 2)
+    assert receipt.counts == {"contacts": 1, "preferences": 1, "messages-cancelled": 1}
     mine = [said for said in heard_by_others(store) if said.recipient_id == MENTEE]
     assert [said.status for said in mine] == [NotificationStatus.QUEUED, NotificationStatus.SUPPRESSED]
 
     await hear(store, started())
     assert told(store, "pair-started")[MENTEE] == "suppressed: recipient-erased"
+
+
+async def test_erasure_takes_the_persons_words_out_of_mails_to_others() -> None:
+    store = await with_people()
+    await hear(store, proposal(reasons=["Offers Basket weaving, which the mentee wants to learn"]))
+    await hear(store, erased(MENTEE), 2)
+    (waiting,) = [each for each in messages(store) if each.recipient_id == MENTOR]
+    assert (waiting.state, waiting.facts["reasons"]) == (State.QUEUED, [])
+    assert "expires_at" in waiting.facts
+
+
+async def test_who_is_erased_is_not_told_that_the_pair_has_ended() -> None:
+    store = await with_people()
+    await hear(store, ended(EndReason.WITHDRAWN, leaver_ids=[MENTOR]))
+    assert told(store, "pair-ended") == {MENTEE: "queued"}
 
 
 async def test_erasure_of_somebody_only_spoken_of_leaves_nothing_waiting() -> None:
