@@ -29,9 +29,20 @@ OPEN: Final = {"/health/live", "/health/ready", "/health/startup", "/metrics"}
 """The only routes that need no token. They show no content."""
 
 EVERYBODY: Final = frozenset(
-    {"admin", "hr", "operator", "mentor", "mentee", "neighbour", "coordinator", "outsider", "stranger"}
+    {
+        "admin",
+        "hr",
+        "operator",
+        "privacy",
+        "mentor",
+        "mentee",
+        "neighbour",
+        "coordinator",
+        "outsider",
+        "stranger",
+    }
 )
-"""Three systems, each with one role; the two of the pair; somebody else of the programme, who has a proposal of
+"""Four systems, each with one role; the two of the pair; somebody else of the programme, who has a proposal of
 their own; the programme's coordinator; another programme's; and somebody who takes part in nothing."""
 
 NOTHING_OF_OURS: Final = "nothing of ours"
@@ -67,10 +78,19 @@ _SESSION_BODY: Final = {"starts_at": "<soon>", "minutes": 30}
 _ENROLMENT: Final = "/programmes/{programme_id}/enrolments/{role}/{person_id}"
 _SESSION: Final = "/relationships/{relationship_id}/sessions/{session_id}"
 
+ERASE: Final = "POST /people/{person_id}/erasure"
+"""It works, so it is somebody who takes part in nothing."""
+
 ROUTES: Final[dict[str, dict[str, Expected]]] = {
     "profiles": {
         "PUT /tenant": may("admin", elsewhere=NOTHING_OF_OURS, body={"name": "Story"}),
         "GET /people/{person_id}": may("mentee", "hr", elsewhere=UNKNOWN),
+        "GET /people/{person_id}/export": may("mentee", "privacy", elsewhere=NOTHING_OF_OURS),
+        ERASE: may("privacy", elsewhere=UNKNOWN),
+        "GET /people/{person_id}/erasure": may(
+            "mentee", "privacy", "operator", elsewhere=UNKNOWN, unless="erasure_unknown"
+        ),
+        "GET /erasures": may("privacy", "operator", elsewhere=NOTHING_OF_OURS),
         "PUT /people/{person_id}/profile": may("mentee", elsewhere=UNKNOWN, body={"goals": "to learn"}),
         "PUT /people/{person_id}/consents/{purpose}": may(
             "mentee", elsewhere=UNKNOWN, body={"granted": True}
@@ -89,6 +109,7 @@ ROUTES: Final[dict[str, dict[str, Expected]]] = {
         "GET /hr/dropped-fields": may("hr", "operator", elsewhere=NOTHING_OF_OURS),
     },
     "matching": {
+        "GET /people/{person_id}/export": may("mentee", "privacy", elsewhere=NOTHING_OF_OURS),
         "GET /me/proposals": may(elsewhere=NOTHING_OF_OURS),
         "GET /proposals/{proposal_id}": may("mentor", "mentee", "coordinator", elsewhere=UNKNOWN),
         "POST /proposals/{proposal_id}/accept": may("mentor", "mentee", elsewhere=UNKNOWN),
@@ -104,6 +125,7 @@ ROUTES: Final[dict[str, dict[str, Expected]]] = {
         "GET /programmes/{programme_id}/waiting": may("coordinator", elsewhere=UNKNOWN),
     },
     "feedback": {
+        "GET /people/{person_id}/export": may("mentee", "privacy", elsewhere=NOTHING_OF_OURS),
         f"PUT {_SESSION}": may("mentor", "mentee", elsewhere=UNKNOWN, body=_SESSION_BODY),
         f"POST {_SESSION}/complete": may("mentor", "mentee", elsewhere=UNKNOWN, unless="not_yet_started"),
         f"DELETE {_SESSION}": may("mentor", "mentee", elsewhere=UNKNOWN),
@@ -119,6 +141,7 @@ ROUTES: Final[dict[str, dict[str, Expected]]] = {
         "GET /programmes/{programme_id}/analytics": may("coordinator", elsewhere=UNKNOWN),
     },
     "notifications": {
+        "GET /people/{person_id}/export": may("mentee", "privacy", elsewhere=NOTHING_OF_OURS),
         "GET /people/{person_id}/preferences": may("mentee", elsewhere=NOTHING_OF_OURS),
         "PUT /people/{person_id}/preferences": may("mentee", elsewhere=NOTHING_OF_OURS, body={}),
         "GET /me/notifications": may(elsewhere=NOTHING_OF_OURS),
@@ -156,7 +179,7 @@ class World:
         return await rows_of(self._admins[service], self.story.tenant)
 
     def who(self, name: str) -> Who:
-        if name in ("admin", "hr", "operator"):
+        if name in ("admin", "hr", "operator", "privacy"):
             return self.story.system(name)
         mentor, mentee = self.story.pair
         in_story = {"mentor": mentor, "mentee": mentee, "neighbour": "mentee-b"}
@@ -170,7 +193,7 @@ class World:
         """Method and path of a line of the table, about things of the story."""
         method, _, path = line.partition(" ")
         values = {
-            "person_id": self.who("mentee").subject,
+            "person_id": self.who("stranger" if line == ERASE else "mentee").subject,
             "purpose": "matching",
             "programme_id": PROGRAMME,
             "role": "mentee",

@@ -28,8 +28,10 @@ SHARED_BY_TENANTS: Final = {"app_clock", "alembic_version"}
 
 PLUMBING_READS: Final = {
     ("notifications", "notification"): {"tenant", "state", "hold_until"},
+    ("profiles", "erasure"): {"status"},
 }
-"""What the plumbing role sees beside its own tables: columns that tell the sender whose queue is not empty."""
+"""What the plumbing role sees beside its own tables: columns that tell the sender whose queue is not empty, and
+how many erasures are overdue."""
 
 PLUMBING_WRITES: Final = {
     "inbox": {"DELETE"},
@@ -91,9 +93,12 @@ async def tenants(databases: Databases, tmp_path_factory: pytest.TempPathFactory
 
 
 async def a_leaving(platform: Platform, story: Story) -> None:
-    """Somebody has left, and somebody has chosen which mails to get."""
+    """Somebody has left and was erased, and somebody has chosen which mails to get."""
     leaver = {"employee_id": "stranger", "effective_on": "2020-01-31"}
     await platform["profiles"].handle(hr_event(story.tenant, TERMINATED, leaver))
+    await platform.carry()
+    path = f"/people/{story.id('stranger')}/erasure"
+    await platform["profiles"].ask(story.system("privacy"), "POST", path)
     await platform.carry()
     mentee = story.who(story.pair[1])
     path = f"/people/{mentee.subject}/preferences"

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.persistence.plumbing import create_table
+from shared.persistence.plumbing import create_table, keep_no_samples
 from shared.persistence.receipts import TABLE_DDL
 
 revision = "0002"
@@ -16,6 +16,8 @@ SERVICE = "feedback"
 def upgrade() -> None:
     create_table(SERVICE, TABLE_DDL)
     op.execute("CREATE INDEX feedback_request_about ON feedback_request (tenant, partner_id)")
+    keep_no_samples("outbox", "payload")
+    keep_no_samples("feedback_answer", "behaviour", "impact", "suggestion")
 
 
 def downgrade() -> None:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.persistence.plumbing import create_table
+from shared.persistence.plumbing import create_table, keep_no_samples
 from shared.persistence.receipts import TABLE_DDL
 
 revision = "0002"
@@ -26,6 +26,12 @@ def upgrade() -> None:
     # lock that writers would wait for.
     op.execute("ALTER TABLE relationship VALIDATE CONSTRAINT relationship_reason_check")
     op.execute("ALTER TABLE relationship VALIDATE CONSTRAINT leavers_when_gone")
+    keep_no_samples("outbox", "payload")
+    keep_no_samples("proposal", "reasons")
+    keep_no_samples(
+        "person", "department", "team", "skills_offered", "skills_wanted", "interests", "goals",
+        "working_style",
+    )  # fmt: skip
 
 
 def downgrade() -> None:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.persistence.plumbing import create_table
+from shared.persistence.plumbing import create_table, keep_no_samples
 from shared.persistence.receipts import TABLE_DDL
 
 revision = "0002"
@@ -14,6 +14,9 @@ _SERVICE = "notifications"
 def upgrade() -> None:
     create_table(_SERVICE, TABLE_DDL)
     op.execute("CREATE INDEX notification_partner ON notification (tenant, partner_id)")
+    keep_no_samples("outbox", "payload")
+    keep_no_samples("contact", "given_name", "family_name", "email")
+    keep_no_samples("notification", "facts")
 
 
 def downgrade() -> None:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.persistence.plumbing import create_table
+from shared.persistence.plumbing import create_table, keep_no_samples
 from shared.persistence.receipts import TABLE_DDL
 
 revision = "0002"
@@ -35,6 +35,11 @@ def upgrade() -> None:
     )
     op.execute(f"CREATE INDEX erasure_overdue ON erasure (tenant, person_id) WHERE {OVERDUE}")
     _let_the_gauge_count()
+    keep_no_samples("outbox", "payload")
+    keep_no_samples(
+        "person", "employee_id", "given_name", "family_name", "email", "department", "team", "office",
+        "job_title", "skills_offered", "skills_wanted", "interests", "goals", "working_style",
+    )  # fmt: skip
 
 
 def _let_the_gauge_count() -> None:
