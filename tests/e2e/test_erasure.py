@@ -400,7 +400,8 @@ async def test_nothing_is_left_of_a_person_who_is_erased_in_mid_job(job: Job) ->
     counts = {receipt["service"]: receipt["counts"] for receipt in erasure["receipts"]}
     assert set(counts) == set(SERVICES)
     assert counts["profiles"] == {"people": 1, "consents": 1, "enrolments-withdrawn": 2}
-    assert {"people": 1, "pairs-ended": 1, "proposals-withdrawn": 1}.items() <= counts["matching"].items()
+    # Not how many proposals: the withdrawal from the programme is on another topic, and may be heard first.
+    assert {"people": 1, "pairs-ended": 1}.items() <= counts["matching"].items()
     assert counts["feedback"] == {"requests-closed": 2, "answers-emptied": 2}
     assert counts["notifications"]["messages-cancelled"] >= 1
     await job.quiet()
