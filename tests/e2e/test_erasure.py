@@ -1,338 +1,46 @@
 """One person is erased in mid-job on the whole platform, and then their bytes are looked for everywhere.
 
-What is looked through, and what each look shows:
-
-- every table by binary ``COPY``: what anybody could still read;
-- every file of PostgreSQL (tables, catalogue with its samples, WAL) after ``VACUUM FULL`` and checkpoints: what
-  lies on disk. Without ``VACUUM FULL`` freed space keeps its bytes until it is used again;
-- every record on every topic by a consumer, which decompresses: what anybody could still consume;
-- every file of Kafka's log, raw: what has been compacted or deleted is off the disk too. Batches are compressed
-  with lz4, which leaves short strings readable, but this look alone would prove nothing;
-- logs of all processes and servers, and traces.
-
-The mailbox is not looked through: mails that were sent are the recipients'.
+What the looks are, and what each can show, is said in ``looking``. The mailbox is not looked through: mails that
+were sent are the recipients'.
 """
 
 import asyncio
-import contextlib
-import io
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from deploy.local.paths import CHECKOUT
 from deploy.local.stack import LocalStack
-from shared.contracts import SERVICES, TOPICS, person_id
+from shared.contracts import SERVICES, person_id
 from shared.contracts.people import PersonChanged
-from shared.persistence.bootstrap import database_name
-from shared.persistence.outbox import OutboxRecord
+from tests.e2e.erasure_job import MENTEE, MENTOR, RECORDED, TENANT, ZQ, ZQ_RECORD, Job
+from tests.e2e.looking import (
+    BROKER,
+    PERSONAL,
+    cluster_of,
+    databases_forget,
+    found_in,
+    in_files,
+    in_records,
+    in_tables,
+    login,
+    own_files,
+    rows,
+    topics_forget_soon,
+)
 from tests.support.platform import hr_event, said_by
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
-
-TENANT, PROGRAMME = "acme", "p-main"
-RECORDED = "hr.person.recorded.v1"
-ZQ, MENTOR, MENTEE, COORDINATOR = "EMP-ZQ-7781", "E-mentor", "E-mentee", "E-coordinator"
-
-PERSONAL: Final = {
-    "given name": "Zebediahq",
-    "family name": "Quixworthyz",
-    "address": "zq.personal@erase.example",
-    "employee number": ZQ,
-    "goals": "circumnavigate-zq-goals",
-    "skill in own wording": "ZQSAIL-Marker",
-    "words by": "zq-words-by-the-person",
-    "words about": "zq-words-about-the-person",
-}
-"""What only this person has, or what only this person's partner wrote about them."""
-
-BROKER: Final = {"log.retention.check.interval.ms": "500", "log.cleaner.backoff.ms": "500"}
-SOON: Final = {"segment.ms": "1000", "file.delete.delay.ms": "1000"}
-FORGET: Final = {
-    "compact": SOON | {"max.compaction.lag.ms": "1000", "delete.retention.ms": "1000"},
-    "delete": SOON | {"retention.ms": "1000"},
-}
-"""What takes days in production, in seconds. Only times differ: the policies stay the catalogue's."""
-
-
-def record_of(employee: str, level: int, **more: Any) -> dict[str, Any]:
-    return {
-        "employee_id": employee,
-        "given_name": f"Given-{employee}",
-        "family_name": "Other",
-        "email": f"{employee.lower()}@other.example",
-        "department": "Engineering",
-        "time_zone": "UTC",
-        "languages": ["en"],
-        "job_level": level,
-    } | more
-
-
-ZQ_RECORD: Final = record_of(
-    ZQ, 4, given_name=PERSONAL["given name"], family_name=PERSONAL["family name"], email=PERSONAL["address"],
-    hired_on="2020-01-01",
-)  # fmt: skip
-
-
-class Job:
-    """A small programme on real processes: what people do there by HTTP, and HR by Kafka."""
-
-    def __init__(self, stack: LocalStack, http: httpx.AsyncClient) -> None:
-        self.stack, self._http = stack, http
-        self.relationship = self.open_proposal = ""
-
-    async def ask(self, service: str, who: str, method: str, path: str, *roles: str, **options: Any) -> Any:
-        """The JSON answer; ``not_yet_known`` is asked again, as a client should."""
-        token = self.stack.token(who if roles else person_id(TENANT, who), TENANT, roles)
-        headers = {"authorization": f"Bearer {token}"}
-        url = self.stack.url(service) + path
-
-        async def answered() -> httpx.Response | None:
-            answer = await self._http.request(method, url, headers=headers, **options)
-            waits = answer.status_code == 409 and answer.json()["code"] == "not_yet_known"
-            return None if waits else answer
-
-        answer = await eventually(answered, seconds=60, what=f"{method} {path}")
-        assert answer is not None
-        assert answer.is_success, (method, path, answer.status_code, answer.text)
-        return answer.json()
-
-    async def publish(self, *rows: OutboxRecord) -> None:
-        async with AIOKafkaProducer(**self.stack.kafka.client_options(), acks="all") as producer:
-            for row in rows:
-                headers = [(name, value.encode()) for name, value in row.headers.items()]
-                await producer.send_and_wait(
-                    f"mentoring.{row.topic}", row.payload, row.key.encode(), headers=headers
-                )
-
-    async def begin(self) -> None:
-        """People, a programme, enrolments; one pair, and one proposal that nobody has answered."""
-        await self.ask("profiles", "cli", "PUT", "/tenant", "admin", json={"name": "Acme"})
-        await self.publish(
-            hr_event(TENANT, RECORDED, ZQ_RECORD),
-            hr_event(TENANT, RECORDED, record_of(MENTOR, 6)),
-            hr_event(TENANT, RECORDED, record_of(MENTEE, 2)),
-            hr_event(TENANT, RECORDED, record_of(COORDINATOR, 5)),
-            # One that is refused, with everything in it, for the dead letters.
-            hr_event(TENANT, RECORDED, ZQ_RECORD | {"time_zone": "Nowhere/None"}, sequence=2),
-        )
-        form = {"name": "Main", "coordinator_ids": [person_id(TENANT, COORDINATOR)]}
-        await self.ask("profiles", "cli", "PUT", f"/programmes/{PROGRAMME}", "admin", json=form)
-        skill = PERSONAL["skill in own wording"]
-        for name, role, profile in (
-            (ZQ, "mentee", {"skills_wanted": {skill: 5}, "skills_offered": {"chess": 5},
-                            "goals": PERSONAL["goals"]}),
-            (ZQ, "mentor", None),
-            (MENTOR, "mentor", {"skills_offered": {skill.lower(): 5}}),
-            (MENTEE, "mentee", {"skills_wanted": {"chess": 5}}),
-        ):  # fmt: skip
-            identity = person_id(TENANT, name)
-            if profile is not None:
-                await self.ask("profiles", name, "PUT", f"/people/{identity}/profile", json=profile)
-            path = f"/programmes/{PROGRAMME}/enrolments/{role}/{identity}"
-            await self.ask("profiles", name, "PUT", path, json={"consent_to_matching": True})
-        await self.quiet()
-        await self.ask("matching", COORDINATOR, "POST", f"/programmes/{PROGRAMME}/rounds")
-        await eventually(self._proposed, seconds=120, what="proposals")
-        for name in (ZQ, MENTOR):
-            await self.ask("matching", name, "POST", f"/proposals/{self._pair_proposal}/accept")
-        (pair,) = (await self.ask("matching", ZQ, "GET", "/me/relationships"))["items"]
-        self.relationship = pair["relationship_id"]
-
-    async def _proposed(self) -> bool:
-        found = (await self.ask("matching", ZQ, "GET", "/me/proposals", params={"status": "open"}))["items"]
-        me = person_id(TENANT, ZQ)
-        as_mentee = [each for each in found if each["mentee_id"] == me]
-        as_mentor = [each for each in found if each["mentor_id"] == me]
-        if not (as_mentee and as_mentor):
-            return False
-        assert PERSONAL["skill in own wording"] in str(as_mentee[0]["reasons"])
-        self._pair_proposal, self.open_proposal = as_mentee[0]["proposal_id"], as_mentor[0]["proposal_id"]
-        return True
-
-    async def meet(self) -> None:
-        """Two sessions held, one of them answered by both; one to come, whose mails cannot be sent now."""
-        for session in ("s-0", "s-1"):
-            await self.book(session, timedelta(hours=1))
-        await self.quiet()
-        await self.stack.clock.advance(timedelta(hours=2))
-        for session in ("s-0", "s-1"):
-            path = f"/relationships/{self.relationship}/sessions/{session}/complete"
-            await self.ask("feedback", MENTOR, "POST", path)
-        await self.quiet()
-        for name, words in ((ZQ, PERSONAL["words by"]), (MENTOR, PERSONAL["words about"])):
-            found = await self.ask("feedback", name, "GET", "/me/feedback-requests")
-            identity = next(r for r in found["feedback_requests"] if r["session_id"] == "s-0")[
-                "feedback_request_id"
-            ]
-            answer = {"audience": "partner", "ratings": {"empathy": 5}, "behaviour": words}
-            await self.ask("feedback", name, "PUT", f"/feedback-requests/{identity}/answer", json=answer)
-        await self.quiet()
-        await eventually(self._mail_is_out, seconds=180, what="mails sent")
-        self.stack.mail.behave("refuse")
-        await self.book("s-2", timedelta(days=3))
-        await self.quiet()
-
-    async def book(self, session: str, ahead: timedelta) -> None:
-        starts_at = (await self.stack.clock.now() + ahead).isoformat()
-        path = f"/relationships/{self.relationship}/sessions/{session}"
-        await self.ask("feedback", MENTOR, "PUT", path, json={"starts_at": starts_at, "minutes": 30})
-
-    async def _mail_is_out(self) -> bool:
-        states = await rows(self.stack, "notifications", "SELECT DISTINCT state FROM notification")
-        return {state for (state,) in states} <= {"sent", "suppressed"}
-
-    async def quiet(self) -> None:
-        """Nothing is under way: outboxes empty, no due timer, every consumer at the end of its topics."""
-
-        async def still() -> bool:
-            first = await self._said()
-            for service in SERVICES:
-                status = await self.ask(service, "cli", "GET", "/management/status", "operator")
-                busy = status["outbox_pending"] or status["timers_due"]
-                if busy or any(consumer["behind"] for consumer in status["consumers"]):
-                    return False
-            return first == await self._said()
-
-        await eventually(still, seconds=180, every=0.2, what="quiet")
-
-    async def _said(self) -> list[Any]:
-        return [await rows(self.stack, name, "SELECT count(*) FROM outbox_ledger") for name in SERVICES]
-
-    def mails_to(self, address: str) -> int:
-        return sum(address in mail.recipients for mail in self.stack.mail.messages())
-
-
-async def rows(stack: LocalStack, service: str, query: str, *values: Any) -> list[Any]:
-    async with login(stack, service) as admin:
-        return [tuple(row) for row in await admin.fetch(query, *values)]
-
-
-@contextlib.asynccontextmanager
-async def login(stack: LocalStack, service: str) -> "AsyncIterator[asyncpg.Connection[Any]]":
-    """The server's administrator in one service's database."""
-    admin = await asyncpg.connect(stack.postgres.admin_dsn, database=database_name(service))
-    try:
-        yield admin
-    finally:
-        await admin.close()
-
-
-# looking for bytes
-
-
-def needles(of: Mapping[str, str] = PERSONAL) -> dict[str, list[bytes]]:
-    """Each as it is, and as hexadecimal digits."""
-    return {what: [word.encode(), word.encode().hex().encode()] for what, word in of.items()}
-
-
-def found_in(content: bytes) -> set[str]:
-    return {what for what, spellings in needles().items() if any(each in content for each in spellings)}
-
-
-async def in_tables(stack: LocalStack) -> dict[str, set[str]]:
-    """By table, the catalogue's included, what can be read in it."""
-    found: dict[str, set[str]] = {}
-    for service in SERVICES:
-        async with login(stack, service) as admin:
-            for (name,) in await admin.fetch(
-                "SELECT c.oid::regclass::text FROM pg_class c WHERE relkind IN ('r', 'm', 't')"
-                " AND (relnamespace = 'public'::regnamespace OR relname = 'pg_statistic')"
-            ):
-                content = io.BytesIO()
-                await admin.copy_from_query(f"SELECT t::text FROM {name} t", output=content, format="binary")
-                if hits := found_in(content.getvalue()):
-                    found[f"{service}.{name}"] = hits
-    return found
-
-
-async def in_records(stack: LocalStack) -> dict[str, set[str]]:
-    """By topic, what can be consumed from it: keys, headers and values, decompressed."""
-    found: dict[str, set[str]] = {}
-    options = stack.kafka.client_options()
-    async with AIOKafkaConsumer(
-        **options, enable_auto_commit=False, max_partition_fetch_bytes=2**24
-    ) as reader:
-        partitions = [TopicPartition(f"mentoring.{t.name}", n) for t in TOPICS for n in range(t.partitions)]
-        reader.assign(partitions)
-        await reader.seek_to_beginning()
-        ends = await reader.end_offsets(partitions)
-        # Compaction leaves holes, and a partition may end in one: its position tells, not its records.
-        while any([await reader.position(each) < ends[each] for each in partitions]):
-            for records in (await reader.getmany(timeout_ms=200)).values():
-                for each in records:
-                    content = b"\n".join((each.key or b"", each.value or b"", repr(each.headers).encode()))
-                    if hits := found_in(content):
-                        found.setdefault(each.topic.removeprefix("mentoring."), set()).update(hits)
-    return found
-
-
-def in_files(*folders: Path, but_not: Iterable[Path] = ()) -> dict[str, set[str]]:
-    """By file below these folders, what its bytes hold."""
-    skipped, found = set(but_not), {}
-    for folder in folders:
-        for path, _, names in os.walk(folder):
-            if any(Path(path).is_relative_to(each) for each in skipped):
-                continue
-            for name in names:
-                with contextlib.suppress(FileNotFoundError):  # servers delete files at any time
-                    if hits := found_in((Path(path) / name).read_bytes()):
-                        found[str((Path(path) / name).relative_to(folder))] = hits
-    return found
-
-
-async def cluster_of(stack: LocalStack) -> Path:
-    """Where PostgreSQL keeps its files."""
-    ((place,),) = await rows(stack, "profiles", "SELECT current_setting('data_directory')")
-    return Path(place)
-
-
-def own_files(stack: LocalStack) -> dict[str, set[str]]:
-    """Logs, traces and everything else beside the servers' data and the mailbox."""
-    data = stack.data_dir
-    return in_files(data, but_not=[data / "kafka" / "data", data / "postgres" / "cluster", data / "mail"])
-
-
-# making servers forget
-
-
-async def topics_forget_soon(stack: LocalStack) -> None:
-    """Retention and compaction in seconds. The whole configuration is set: this call replaces it."""
-    admin = AIOKafkaAdminClient(**stack.kafka.client_options())
-    await admin.start()
-    try:
-        for topic in TOPICS:
-            if topic.compacted or topic.brief:
-                config = dict(topic.config) | FORGET["compact" if topic.compacted else "delete"]
-                resource = ConfigResource(ConfigResourceType.TOPIC, f"mentoring.{topic.name}", configs=config)
-                for response in await admin.alter_configs([resource]):
-                    assert all(result[0] == 0 for result in response.resources), response
-    finally:
-        await admin.close()
-
-
-async def databases_forget(stack: LocalStack) -> None:
-    """Tables are written anew, and old WAL is deleted instead of being kept for reuse."""
-    for service in SERVICES:
-        async with login(stack, service) as admin:
-            await admin.execute("VACUUM (FULL, ANALYZE)")
-    async with login(stack, "profiles") as admin:
-        for _ in range(3):
-            await admin.execute("SELECT pg_switch_wal()")
-            await admin.execute("CHECKPOINT")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -395,6 +103,7 @@ async def test_nothing_is_left_of_a_person_who_is_erased_in_mid_job(job: Job) ->
     had_mails = job.mails_to(PERSONAL["address"])
     assert had_mails > 5
     code, output = await command(job, "person", "erase", ZQ, "--employee", "--yes", "--json", "--wait", "180")
+    stack.mail.behave("accept")
     erasure = json.loads(output)
     assert (code, erasure["missing"]) == (0, [])
     counts = {receipt["service"]: receipt["counts"] for receipt in erasure["receipts"]}
@@ -405,8 +114,8 @@ async def test_nothing_is_left_of_a_person_who_is_erased_in_mid_job(job: Job) ->
     assert counts["feedback"] == {"requests-closed": 2, "answers-emptied": 2}
     assert counts["notifications"]["messages-cancelled"] >= 1
     await job.quiet()
-    stack.mail.behave("accept")
-    await eventually(job._mail_is_out, seconds=180, what="mails sent or cancelled")
+    told_or_cancelled = partial(_partner_is_told, job, person_id(TENANT, MENTOR), me)
+    await eventually(told_or_cancelled, seconds=300, what="the partner's mail, and none for the person")
     assert job.mails_to(PERSONAL["address"]) == had_mails
     (told,) = [
         mail.message.as_string()
@@ -457,6 +166,15 @@ def _older_state(person: str) -> PersonChanged:
     return PersonChanged(
         person_id=person, status="active", email=PERSONAL["address"], department="d", **names
     )
+
+
+async def _partner_is_told(job: Job, partner: str, person: str) -> bool:
+    """What else was refused meanwhile waits for its next attempt, which may be minutes away."""
+    messages = await rows(
+        job.stack, "notifications", "SELECT recipient_id, template, state FROM notification"
+    )
+    under_way = {state for who, _, state in messages if who == person} - {"sent", "suppressed"}
+    return not under_way and (partner, "pair-ended", "sent") in messages
 
 
 async def _answered_again(job: Job) -> bool:
