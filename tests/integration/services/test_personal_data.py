@@ -130,6 +130,7 @@ async def things_go_wrong(platform: Platform, story: Story) -> None:
         assert not found(PERSONAL, answer.content)
     answer = await profiles.call(story.system("hr"), "GET", "/people/Given-x@story.example")
     assert answer.status_code == 422
+    await profiles.ask(story.system("privacy"), "POST", f"/people/{story.id('stranger')}/erasure")
     await platform.hear_hr(
         hr_event(story.tenant, TERMINATED, {"employee_id": "mentor-a", "effective_on": "2020-01-31"})
     )
