@@ -73,7 +73,7 @@ async def record_receipt(uow: Uow, receipt: words.ErasureConfirmed) -> bool:
 
 
 async def check(uow: Uow, person_id: str) -> None:
-    """One more tombstone, and word of what is missing; again every day until nothing is."""
+    """One more tombstone, and word of what is missing; again every 25 hours until nothing is."""
     known = await uow.get(ERASURE, person_id)
     if known is None or not known.holds:
         return
@@ -95,8 +95,8 @@ async def _entomb(uow: Uow, before: Erasure | None, after: Erasure, counts: dict
     """Say the tombstone that *after* has counted, with our own receipt."""
     uow.say(PersonErased(person_id=after.person_id), version=after.person_version)
     await confirm(uow, after.person_id, after.person_version, counts)
-    if after.status is not ErasureStatus.CONFIRMED:
-        uow.set_timer(CHECK, after.person_id, after.confirm_by)
+    if rules.unfinished(after, SERVICES):
+        uow.set_timer(CHECK, after.person_id, uow.now + rules.CONFIRMING)
     return _save(uow, before, after)
 
 

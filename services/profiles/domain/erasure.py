@@ -15,8 +15,8 @@ from services.profiles.domain.people import NEVER, Person
 
 CONFIRMING: Final = timedelta(hours=25)
 """In seconds when all is well. An hour more than Kafka's compaction lag: see :func:`checked`."""
-AGAIN: Final = timedelta(days=1)
-"""So often an overdue erasure asks again."""
+TOMBSTONES: Final = 3
+"""So often the tombstone is said at least, so long apart: see :func:`checked`."""
 HORIZON: Final = timedelta(days=7)
 """When nothing is left on any topic: the bound of every topic's retention."""
 
@@ -104,17 +104,24 @@ def asked_again(erasure: Erasure) -> Erasure:
 
 
 def checked(erasure: Erasure, now: datetime, services: tuple[str, ...]) -> Erasure:
-    """At ``confirm_by``: one more tombstone in any case, and *overdue* if a receipt is missing.
+    """After :data:`CONFIRMING`: one more tombstone, and *overdue* if a receipt is missing.
 
-    The second tombstone is needed for three reasons. Kafka compacts a partition only after something new was
-    appended to it, and in a quiet organisation nothing may come for weeks. A relay that was frozen may have
-    sent an older state after the first one. And what was written about the person while the first one was on
-    its way is found by the second.
+    Kafka never compacts a partition's last segment, and only an append begins a new one; in a quiet
+    organisation none may come for weeks. So the second tombstone lets what came before the first be
+    compacted away. A relay that was frozen may have sent an older state after the first: that is outdone by
+    the second, but only once the third has closed the second's segment. Each also finds what was written
+    about the person while the one before was on its way.
     """
     after = asked_again(erasure)
     if not after.missing(services):
         return after
-    return replace(after, status=ErasureStatus.OVERDUE, confirm_by=now + AGAIN)
+    return replace(after, status=ErasureStatus.OVERDUE, confirm_by=now + CONFIRMING)
+
+
+def unfinished(erasure: Erasure, services: tuple[str, ...]) -> bool:
+    """Whether one more tombstone is to come."""
+    said = erasure.person_version - erasure.first_tombstone + 1
+    return said < TOMBSTONES or bool(erasure.missing(services))
 
 
 def admits(erasure: Erasure, hired_on: date | None, sequence: int) -> bool:

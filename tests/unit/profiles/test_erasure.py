@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.profiles import commands, erasures
-from services.profiles.domain.erasure import AGAIN, CONFIRMING, Erasure, ErasureStatus
+from services.profiles.domain.erasure import CONFIRMING, Erasure, ErasureStatus
 from services.profiles.domain.people import Profile
 from services.profiles.domain.programmes import Programme, Role
 from services.profiles.store import CONSENT, ENROLMENT, ERASURE, PERSON
@@ -120,29 +120,31 @@ async def test_nobody_knows_of_no_one(world: World) -> None:
     assert refused.value.code == "person_unknown"
 
 
-async def test_the_tombstone_comes_twice_even_when_all_have_confirmed(world: World) -> None:
+async def test_the_tombstone_comes_three_times_even_when_all_have_confirmed(world: World) -> None:
     await erase(world)
     await confirm(world, *SERVICES)
     (first,) = tombstones(world)
     await world.run_timers(world.now + CONFIRMING)
     assert tombstones(world) == [first, first + 1]
+    await world.run_timers(world.now + CONFIRMING)
+    assert tombstones(world) == [first, first + 1, first + 2]
     assert erasure(world).status is ErasureStatus.CONFIRMED
     assert await world.run_timers(world.now + timedelta(days=400)) == 0
 
 
-async def test_what_is_missing_is_overdue_and_asked_again_every_day(world: World) -> None:
+async def test_what_is_missing_is_overdue_and_asked_again_until_it_comes(world: World) -> None:
     await erase(world)
     await confirm(world, "profiles", "matching", "feedback")
     await world.run_timers(world.now + CONFIRMING)
     assert erasure(world).status is ErasureStatus.OVERDUE
     assert said(world, ErasureChanged)[-1].status == "overdue"
-    await world.run_timers(world.now + AGAIN)
+    await world.run_timers(world.now + CONFIRMING)
     assert len(tombstones(world)) == 3
     await erase(world)  # somebody has mended the service and does not want to wait for tomorrow
     assert len(tombstones(world)) == 4
     await confirm(world, "notifications")
     assert erasure(world).status is ErasureStatus.CONFIRMED
-    await world.run_timers(world.now + AGAIN)
+    await world.run_timers(world.now + CONFIRMING)
     assert len(tombstones(world)) == 5
     assert await world.run_timers(world.now + timedelta(days=400)) == 0
 
