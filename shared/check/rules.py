@@ -20,7 +20,10 @@ CLOSING_DAYS: Final = 30
 """A request for feedback that nobody has answered is closed after so many days."""
 
 HEARS: Final[Mapping[str, tuple[str, ...]]] = {
-    "profiles": ("hr-intake",),
+    "profiles": (
+        "hr-intake",
+        "erasure-receipt",
+    ),
     "matching": ("person", "programme", "enrolment", "session"),
     "feedback": ("person", "programme", "proposal", "relationship", "session", "feedback-request"),
     "notifications": ("person", "programme", "proposal", "relationship", "session", "feedback-request"),

@@ -150,7 +150,7 @@ class _Judgement:
             self.requests.add(topic.name, seen)
 
     async def _compare(self, topic: Topic, log: Log, versions: Versions, readers: list[str]) -> None:
-        writers = [topic.owner]
+        writers = list(topic.writers)
         if set(writers) <= set(self.reading.services) and not topic.intake:
             said = self.places.said if topic.name == "relationship" and log.whole else _unheard
             await compare_ledgers(self.reading, log, versions, self.findings["I2"], writers, in_order=said)
