@@ -34,7 +34,7 @@ _SETTLE = sa.text(
 )
 _REVIVE = sa.text(
     "UPDATE inbox SET outcome = 'applied' WHERE tenant = :tenant AND consumer = :consumer AND source = :source"
-    " AND id = :id AND outcome = 'dead' RETURNING id"
+    " AND id = :id AND body_sha256 = :sha AND outcome = 'dead' RETURNING id"
 )
 
 
@@ -120,6 +120,9 @@ async def settle(uow: Uow, consumer: str, items: Sequence[Item]) -> None:
 
 
 async def revive(uow: Uow, consumer: str, item: Item) -> bool:
-    """Take a dead record back for another try; False when it is not dead (any more)."""
-    rows = await uow.rows(_REVIVE, consumer=consumer, source=item.source, id=item.id)
+    """Take a dead record back for another try; False when it is not dead (any more).
+
+    Another body under the same id is another record: its letter must not settle this one's row.
+    """
+    rows = await uow.rows(_REVIVE, consumer=consumer, source=item.source, id=item.id, sha=item.body_sha256)
     return bool(rows)
