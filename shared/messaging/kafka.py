@@ -78,18 +78,23 @@ def make_producer(settings: KafkaSettings, client_id: str) -> AIOKafkaProducer:
 async def stop_producer(producer: AIOKafkaProducer, seconds: float) -> bool:
     """Stop *producer* within *seconds*; False when it had to be torn down with sends still waiting.
 
-    An idempotent producer of aiokafka 0.14 retries for ever and waits for its batches when it is stopped, so
-    after the time its sender task is cancelled and its connections are closed: it can send nothing more.
+    An idempotent producer of aiokafka 0.14 retries for ever and waits for its batches when it is stopped. So
+    after the time its connections are aborted (closing them would wait for a peer that does not read, and
+    send it the rest when it reads again) and its sender task is cancelled: it can send nothing more.
     """
     try:
         await asyncio.wait_for(producer.stop(), seconds)
         return True
     except (TimeoutError, KafkaError):
+        for connection in producer.client._conns.values():
+            if connection._writer is not None:
+                connection._writer.transport.abort()
         task = producer._sender.sender_task
         if task is not None:
             task.remove_done_callback(producer._sender._fail_all)  # fails without transactions
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            while not task.done():
+                task.cancel()  # the first time it goes on to wait for the requests in flight
+                await asyncio.wait([task], timeout=0.05)
         producer._message_accumulator.fail_all(ProducerClosed())
         await producer.client.close()
         return False
