@@ -150,8 +150,11 @@ class TopicConsumer:
 
     @property
     def alive(self) -> bool:
-        """Whether the consume task runs (a broker ping would stay true without it)."""
-        return bool(self._subscriber.tasks) and not any(task.done() for task in self._subscriber.tasks)
+        """Whether the consume task runs (a broker ping would stay true without it).
+
+        FastStream starts a failed task again and keeps the failed one in its list.
+        """
+        return any(not task.done() for task in self._subscriber.tasks)
 
     @property
     def waiting_for(self) -> str | None:
