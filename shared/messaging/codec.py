@@ -183,6 +183,8 @@ class Decoder:
             self._decode(record, value, item)
         except _Dead as dead:
             item.die(dead.reason, dead.detail)
+        except Exception as defect:  # noqa: BLE001 - raised, it would cost the whole batch
+            item.die(Reason.UNEXPECTED, f"Decoding failed with {type(defect).__name__}.")
         return item
 
     def _decode(self, record: Record, value: bytes | None, item: Item) -> None:
