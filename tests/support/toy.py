@@ -38,6 +38,9 @@ from shared.persistence.uow import Uow, want
 from shared.runtime.settings import Settings
 from tests.support.servers import Servers
 
+PASSWORD = "secret-of-the-toy"
+"""Of every role of the toy's database."""
+
 
 @dataclass(frozen=True, slots=True)
 class Thing:
@@ -158,7 +161,7 @@ async def make_toy_settings(servers: Servers) -> tuple[str, Settings]:
     await bootstrap(
         servers.admin_dsn,
         services=[name],
-        passwords={(name, role): "secret-of-the-toy" for role in roles},
+        passwords={(name, role): PASSWORD for role in roles},
         with_clock=True,
     )
     address = urlsplit(servers.admin_dsn)
@@ -170,8 +173,8 @@ async def make_toy_settings(servers: Servers) -> tuple[str, Settings]:
         database_host=address.hostname or "127.0.0.1",
         database_port=address.port or 5432,
         database_sslmode="disable",
-        database_app_password=SecretStr("secret-of-the-toy"),
-        database_plumbing_password=SecretStr("secret-of-the-toy"),
+        database_app_password=SecretStr(PASSWORD),
+        database_plumbing_password=SecretStr(PASSWORD),
         replica="r0",
         http_host="127.0.0.1",
         batch_max_records=500,
@@ -180,7 +183,7 @@ async def make_toy_settings(servers: Servers) -> tuple[str, Settings]:
         sa.URL.create(
             "postgresql+asyncpg",
             f"mentoring_{name}_owner",
-            "secret-of-the-toy",
+            PASSWORD,
             settings.database_host,
             settings.database_port,
             f"mentoring_{name}",
