@@ -33,7 +33,15 @@ class Library:
         return made
 
     async def make_topic(self, name: str) -> None:
-        await self._admin.create_topics([NewTopic(name, 2, 1)])
+        """Make it; a broker that has only just started may refuse, and says so in its answer only."""
+
+        async def there() -> bool:
+            if name in await self._admin.list_topics():
+                return True
+            await self._admin.create_topics([NewTopic(name, 2, 1)])
+            return False
+
+        await eventually(there, what=f"topic {name}")
 
     async def close(self) -> None:
         for broker in self._brokers:
