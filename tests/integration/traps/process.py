@@ -39,8 +39,21 @@ async def running(toy: Toy, seconds: float) -> AsyncIterator[Process]:
         finally:
             process.stopping.set()
             await asyncio.gather(serving, return_exceptions=True)
+            await _end(process)
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().remove_signal_handler(number)
+
+
+async def _end(process: Process) -> None:
+    """What the end of a real process does to tasks that did not stop in time."""
+    tasks = [*process._tasks.values()]
+    for consumer in process.consumers:
+        tasks += consumer._subscriber.tasks
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await process.broker.stop()
+    await process.database.close()
 
 
 async def _summary(_: Any) -> dict[str, int]:

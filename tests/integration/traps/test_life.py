@@ -1,7 +1,6 @@
 """T6, T7, T17, T18: consume tasks that die, are stopped, wait, or are blocked for too long."""
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
@@ -142,12 +141,6 @@ async def test_t07_sigterm_in_mid_handler(toy: Toy, publisher: Publisher, within
             await process.stopping.wait()
         if within:
             held.may_go.set()
-    tasks = [task for consumer in process.consumers for task in consumer._subscriber.tasks]
-    for task in tasks:  # what the end of the process does to them
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    with contextlib.suppress(Exception):
-        await process.broker.stop()
     assert held.cancelled != within
     group = (group_name(toy.settings, toy.name, "programme"), topic_name(toy.settings, "programme"))
     async with LagReader(toy.settings) as reader:

@@ -50,6 +50,18 @@ async def own_toy(kafka: Kafka, servers: Servers) -> AsyncIterator[Toy]:
         await toy.close()
 
 
+async def freeze(kafka: Kafka) -> None:
+    """Stop the broker in its tracks; the signal reaches its threads a moment after it was sent."""
+    kafka.pause()
+    threads = Path(f"/proc/{kafka.process().pid}/task")
+
+    async def stopped() -> bool:
+        states = [(thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in threads.iterdir()]
+        return set(states) == {"T"}
+
+    await eventually(stopped, what="a frozen broker")
+
+
 async def values_of(toy: Toy, topic: str, count: int) -> list[bytes]:
     """The topic's records, once there are *count*."""
     reader = make_reader(toy.settings, topic, client_id="test")
@@ -74,8 +86,8 @@ async def test_t11_a_send_that_timed_out_is_delivered_later(kafka: Kafka, own_to
     await producer.start()
     try:
         await producer.send_and_wait(library.topic, b"before")
-        kafka.pause()
         try:
+            await freeze(kafka)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(producer.send_and_wait(library.topic, b"unknown"), 1)
         finally:
@@ -101,8 +113,8 @@ async def test_t11_what_the_relay_does_not_know_has_one_effect(
     await effects_of(toy, "b")
     await producer.stop()
     monkeypatch.setattr(relay_module, "SEND_SECONDS", 0.5)
-    kafka.pause()
     try:
+        await freeze(kafka)
         with pytest.raises(TimeoutError):
             await toy.relay.move_batch()
         # In time: PostgreSQL would end the session after 15 s, and with it the lock.
