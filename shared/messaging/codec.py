@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -29,7 +30,7 @@ UNATTRIBUTED: Final = "-"
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\-]{0,255}")
 _VERSION = re.compile(r"(.+)\.v(\d+)")
-_COMPARED = ("id", "source", "type", "subject", "tenant", "sequence")
+_COMPARED = tuple((f"ce_{name}", name) for name in ("id", "source", "type", "subject", "tenant", "sequence"))
 
 
 class Reason(StrEnum):
@@ -130,6 +131,10 @@ def safe(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+_safe_word = lru_cache(1024)(safe)
+"""For sources and types, of which there are few."""
+
+
 def too_deep(raw: bytes, limit: int = MAX_DEPTH) -> bool:
     """Whether brackets nest deeper than *limit* (a fast count settles nearly every case)."""
     if raw.count(b"[") + raw.count(b"{") <= limit:
@@ -217,14 +222,13 @@ class Decoder:
             raise _Dead(Reason.WRONG_TYPE, "The tenant is not an identifier.")
         if envelope.specversion != "1.0":
             raise _Dead(Reason.WRONG_TYPE, "The specversion is not 1.0.")
-        for name in ("id", "source", "type"):
-            text = getattr(envelope, name)
+        for name, text in (("id", envelope.id), ("source", envelope.source), ("type", envelope.type)):
             if not text or len(text) > 1024:
                 raise _Dead(
                     Reason.WRONG_TYPE, f"The attribute {name} is empty or longer than 1024 characters."
                 )
-        item.tenant, item.source, item.id = envelope.tenant, safe(envelope.source), safe(envelope.id)
-        item.type = safe(envelope.type)
+        item.tenant, item.source, item.id = envelope.tenant, _safe_word(envelope.source), safe(envelope.id)
+        item.type = _safe_word(envelope.type)
 
     def _unhandled(self, envelope: _Envelope, item: Item) -> None:
         match = _VERSION.fullmatch(envelope.type)
@@ -252,7 +256,8 @@ class Decoder:
             raise _Dead(Reason.INVALID_DATA, _describe(error, contract)) from None
         except (ValueError, RecursionError):
             raise _Dead(Reason.INVALID_DATA, "The data cannot be read as the type's contract.") from None
-        if envelope.subject is not None and envelope.subject != data.subject:
+        subject = data.subject
+        if envelope.subject is not None and envelope.subject != subject:
             raise _Dead(Reason.SUBJECT_CONTRADICTS, "The subject is not the id that the data speaks of.")
         correlation = envelope.correlationid or item.id
         traceparent = envelope.traceparent
@@ -261,7 +266,7 @@ class Decoder:
             source=item.source,
             type=contract.TYPE,
             tenant=item.tenant,
-            subject=data.subject,
+            subject=subject,
             sequence=_sequence(envelope.sequence),
             time=_time(envelope.time, record),
             correlation_id=safe(correlation),
@@ -275,10 +280,10 @@ def _headers(record: Record) -> dict[str, str]:
     headers: dict[str, str] = {}
     try:
         for name, value in record.headers:
-            text = bytes(value).decode()
+            text = value.decode()
             if headers.setdefault(name.lower(), text) != text:
                 raise _Dead(Reason.HEADERS_CONTRADICT, "One header comes twice with two values.")
-    except (UnicodeDecodeError, TypeError):
+    except (UnicodeDecodeError, AttributeError):
         raise _Dead(Reason.HEADERS_UNDECODABLE, "A header is null or not UTF-8.") from None
     return headers
 
@@ -320,10 +325,10 @@ def _from_headers(headers: Mapping[str, str], data: bytes) -> _Envelope:
 
 
 def _compare(envelope: _Envelope, headers: Mapping[str, str]) -> None:
-    for name in _COMPARED:
-        beside = headers.get(f"ce_{name}")
+    for header, name in _COMPARED:
+        beside = headers.get(header)
         if beside is not None and beside != str(getattr(envelope, name)):
-            raise _Dead(Reason.HEADERS_CONTRADICT, f"The header ce_{name} contradicts the event.")
+            raise _Dead(Reason.HEADERS_CONTRADICT, f"The header {header} contradicts the event.")
 
 
 def _sequence(value: str | int | None) -> int:

@@ -1,8 +1,9 @@
 """An event as a handler sees it: envelope attributes and validated data."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
+
+import msgspec
 
 from shared.contracts.base import EventData
 from shared.persistence.uow import Cause
@@ -10,8 +11,7 @@ from shared.persistence.uow import Cause
 D = TypeVar("D", bound=EventData)
 
 
-@dataclass(frozen=True, slots=True)
-class Event(Generic[D]):
+class Event(msgspec.Struct, Generic[D], frozen=True, gc=False):
     """One received event. ``sequence`` is the aggregate's version; ``subject`` the aggregate's id."""
 
     id: str

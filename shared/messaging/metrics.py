@@ -1,10 +1,12 @@
 """The numbers that a service publishes about its messaging, in one place (Prometheus names)."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shared.messaging.handlers import Outcome
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -96,8 +98,10 @@ class Metrics:
         self._batch_seconds.labels(self.service, topic).observe(seconds)
         self._batch_size.labels(self.service, topic).observe(records)
 
-    def outcome(self, topic: str, outcome: str) -> None:
-        self._outcomes.labels(self.service, topic, outcome).inc()
+    def outcomes(self, topic: str, counts: Mapping[Outcome, int]) -> None:
+        """So many records of one batch reached each outcome."""
+        for outcome, count in counts.items():
+            self._outcomes.labels(self.service, topic, outcome).inc(count)
 
     def duplicates(self, topic: str, count: int) -> None:
         self._outcomes.labels(self.service, topic, "duplicate").inc(count)
@@ -114,9 +118,11 @@ class Metrics:
     def commit_failed(self, topic: str) -> None:
         self._commit_failures.labels(self.service, topic).inc()
 
-    def latency(self, topic: str, produced_ms: int) -> None:
-        """*produced_ms*: the record's Kafka timestamp, milliseconds of the real clock."""
-        self._latency.labels(self.service, topic).observe(max(0.0, time.time() - produced_ms / 1000))
+    def latencies(self, topic: str, produced_ms: Iterable[int]) -> None:
+        """*produced_ms*: the Kafka timestamps of a batch's records, milliseconds of the real clock."""
+        now, latency = time.time(), self._latency.labels(self.service, topic)
+        for moment in produced_ms:
+            latency.observe(max(0.0, now - moment / 1000))
 
     def relayed(self, count: int) -> None:
         self._relayed.labels(self.service).inc(count)

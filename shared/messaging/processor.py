@@ -7,6 +7,7 @@ memory and goes to the dead letters in the same transaction. When the database r
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections import Counter
@@ -208,32 +209,31 @@ class BatchProcessor:
 
     def _report(self, uow: Uow, claimed: inbox.Claimed) -> None:
         """Count and log after the commit. Lines carry ids only."""
-        for item in claimed.fresh:
-            assert item.verdict is not None
-            self.metrics.outcome(self.topic, item.verdict)
-            if item.verdict is Outcome.DEAD:
-                self.metrics.dead(self.topic, item.reason)
-                log.warning(
-                    "dead letter",
-                    topic=self.topic,
-                    event_id=item.id,
-                    event_type=item.type,
-                    reason=item.reason,
-                    partition=item.record.partition,
-                    offset=item.record.offset,
-                )
-            elif item.event is not None and item.verdict is Outcome.APPLIED:
-                self.metrics.latency(self.topic, item.record.timestamp)
-                log.debug(
-                    "event applied",
-                    topic=self.topic,
-                    event_id=item.id,
-                    event_type=item.type,
-                    correlation_id=item.event.correlation_id,
-                )
+        counts = Counter([item.verdict for item in claimed.fresh if item.verdict is not None])
+        self.metrics.outcomes(self.topic, counts)
+        applied = [item for item in claimed.fresh if item.verdict is Outcome.APPLIED]
+        self.metrics.latencies(self.topic, [item.record.timestamp for item in applied])
+        if counts[Outcome.DEAD]:
+            self._report_dead([item for item in claimed.fresh if item.verdict is Outcome.DEAD])
+        if log.is_enabled_for(logging.DEBUG):
+            for item in applied:
+                log.debug("event applied", topic=self.topic, event_id=item.id, event_type=item.type)
         if claimed.duplicates:
             self.metrics.duplicates(self.topic, len(claimed.duplicates))
         log_said(uow)
+
+    def _report_dead(self, items: Sequence[Item]) -> None:
+        for item in items:
+            self.metrics.dead(self.topic, item.reason)
+            log.warning(
+                "dead letter",
+                topic=self.topic,
+                event_id=item.id,
+                event_type=item.type,
+                reason=item.reason,
+                partition=item.record.partition,
+                offset=item.record.offset,
+            )
 
 
 def log_said(uow: Uow) -> None:

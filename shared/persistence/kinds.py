@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -19,6 +20,9 @@ from sqlalchemy.dialects import postgresql as pg
 
 R = TypeVar("R")
 Key = tuple[Any, ...]
+
+_encode_json = msgspec.json.Encoder().encode
+_decode_json = msgspec.json.Decoder().decode
 
 _ARRAY_CASTS: dict[type[Any], str] = {
     sa.Text: "text[]",
@@ -41,12 +45,13 @@ def _enum_of(hint: Any) -> type[StrEnum] | None:
     return None
 
 
-def _plain(value: Any) -> Any:
-    return value
-
-
 def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return _encode_json(value).decode()
+
+
+def _key_reader(names: tuple[str, ...]) -> Callable[[Any], Key]:
+    read = attrgetter(*names)
+    return read if len(names) > 1 else lambda row: (read(row),)
 
 
 class Kind(Generic[R]):
@@ -76,13 +81,16 @@ class Kind(Generic[R]):
         ]
         self._key_positions = tuple(self.fields.index(name) for name in self.key_fields)
         self.columns = [table.c[name] for name in self.fields]
-        self._encoders = [self._encoder(name) for name in self.fields]
+        self._json_positions = tuple(i for i, name in enumerate(self.fields) if self._is_json(name))
+        self.key_of = _key_reader(self.key_fields)
+        """The key of a row: a tuple, also when it is one column."""
         self.insert_sql = self._insert_sql()
         self.update_sql = self._update_sql()
         self.delete_sql = self._delete_sql()
+        self._selects: dict[tuple[tuple[str, ...], str], sa.TextClause] = {}
 
-    def _encoder(self, name: str) -> Callable[[Any], Any]:
-        return _json if isinstance(self.table.c[name].type, pg.JSONB) else _plain
+    def _is_json(self, name: str) -> bool:
+        return isinstance(self.table.c[name].type, pg.JSONB)
 
     def _cast(self, name: str) -> str:
         column_type = self.table.c[name].type
@@ -96,7 +104,7 @@ class Kind(Generic[R]):
         return f"unnest({arrays}) AS u({', '.join(names)})"
 
     def _value(self, name: str) -> str:
-        return f"u.{name}::jsonb" if isinstance(self.table.c[name].type, pg.JSONB) else f"u.{name}"
+        return f"u.{name}::jsonb" if self._is_json(name) else f"u.{name}"
 
     def _insert_sql(self) -> sa.TextClause:
         names = ", ".join(self.fields)
@@ -123,18 +131,16 @@ class Kind(Generic[R]):
 
     def arrays(self, rows: Sequence[R]) -> dict[str, list[Any]]:
         """Rows turned by ninety degrees: one list per column, ready for ``unnest``."""
-        return {
-            name: [encode(getattr(row, name)) for row in rows]
-            for name, encode in zip(self.fields, self._encoders, strict=True)
-        }
+        columns = {name: list(map(attrgetter(name), rows)) for name in self.fields}
+        for position in self._json_positions:
+            name = self.fields[position]
+            columns[name] = list(map(_json, columns[name]))
+        return columns
 
     def key_arrays(self, keys: Iterable[Key]) -> dict[str, list[Any]]:
         """Keys as one list per key column."""
-        columns: dict[str, list[Any]] = {name: [] for name in self.key_fields}
-        for key in keys:
-            for name, part in zip(self.key_fields, key, strict=True):
-                columns[name].append(part)
-        return columns
+        listed = list(keys)
+        return {name: [key[i] for key in listed] for i, name in enumerate(self.key_fields)}
 
     def make(self, values: Sequence[Any]) -> R:
         """One row object from the values of one result row, in field order."""
@@ -146,25 +152,18 @@ class Kind(Generic[R]):
             return self.row(*converted)
         return self.row(*values)
 
-    def key_of(self, row: R) -> Key:
-        return tuple(getattr(row, name) for name in self.key_fields)
-
     def select_by_keys(self, *, lock: str) -> sa.TextClause:
         """``SELECT`` of the rows with the given keys, in key order; *lock* is a locking clause or empty."""
-        names = ", ".join(f"t.{name}" for name in self.fields)
-        keys = ", ".join(f"t.{name}" for name in self.key_fields)
-        if len(self.key_fields) == 1:
-            only = self.key_fields[0]
-            condition = f"t.{only} = ANY(CAST(:{only} AS {self._cast(only)}))"
-        else:
-            condition = f"({keys}) IN (SELECT * FROM {self._unnest(self.key_fields)})"
-        statement = (
-            f"SELECT {names} FROM {self.name} t WHERE t.tenant = :tenant AND {condition} ORDER BY {keys}"
-        )
-        return sa.text(statement + lock)
+        return self.select_by_fields(self.key_fields, lock=lock)
 
     def select_by_fields(self, fields: tuple[str, ...], *, lock: str) -> sa.TextClause:
-        """``SELECT`` of the rows whose *fields* have one of the given value tuples."""
+        """``SELECT`` of the rows whose *fields* have one of the given value tuples; made once and kept."""
+        statement = self._selects.get((fields, lock))
+        if statement is None:
+            statement = self._selects[fields, lock] = self._select(fields, lock)
+        return statement
+
+    def _select(self, fields: tuple[str, ...], lock: str) -> sa.TextClause:
         names = ", ".join(f"t.{name}" for name in self.fields)
         keys = ", ".join(f"t.{name}" for name in self.key_fields)
         if len(fields) == 1:
@@ -180,7 +179,7 @@ class Kind(Generic[R]):
     def decode(self, values: Sequence[Any]) -> R:
         """Like :meth:`make` for rows read by plain SQL, where JSONB arrives as text."""
         converted = list(values)
-        for position, encode in enumerate(self._encoders):
-            if encode is _json and isinstance(converted[position], str | bytes):
-                converted[position] = msgspec.json.decode(converted[position])
+        for position in self._json_positions:
+            if isinstance(converted[position], str | bytes):
+                converted[position] = _decode_json(converted[position])
         return self.make(converted)

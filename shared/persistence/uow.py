@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,8 +26,7 @@ R = TypeVar("R")
 _ABSENT: Any = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True, gc=False):
     """Why this work happens: carried into every event that is said because of it."""
 
     correlation_id: str
@@ -34,8 +34,7 @@ class Cause:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(msgspec.Struct, frozen=True, gc=False):
     """A row (by key) or a set of rows (by fields) that a handler will ask for."""
 
     kind: Kind[Any]
@@ -83,7 +82,7 @@ class _Shelf:
 
 
 def _values(row: Any, fields: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in fields)
+    return tuple([getattr(row, name) for name in fields])
 
 
 class Uow:

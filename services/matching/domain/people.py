@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 
 
 class PersonStatus(StrEnum):
@@ -101,7 +102,7 @@ def spell_over(status: PersonStatus, spell: int) -> int:
     return spell if status is PersonStatus.LEFT else spell - 1
 
 
-_MATCHED_ON = (
+_matched_on = attrgetter(
     "status", "manager_id", "department", "time_zone", "languages", "job_level", "skills_offered",
     "skills_wanted", "interests", "working_style", "mentor_capacity", "matching_consent",
 )  # fmt: skip
@@ -109,4 +110,4 @@ _MATCHED_ON = (
 
 def matters(before: Person, after: Person) -> bool:
     """Whether a round could now come to another result."""
-    return any(getattr(before, name) != getattr(after, name) for name in _MATCHED_ON)
+    return bool(_matched_on(before) != _matched_on(after))

@@ -1,8 +1,9 @@
 """Words of the tests of *profiles*: a store with one tenant, HR's events, and a clock that moves."""
 
-from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from services.profiles.domain.intake import Organisation
 from services.profiles.domain.people import Person
