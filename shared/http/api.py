@@ -40,7 +40,11 @@ class Call:
     uow: Uow
 
 
-def _current(request: Request) -> Call:
+# Dependencies are coroutines: FastAPI sends plain functions to another thread, which costs a request more
+# than its handler.
+
+
+async def _current(request: Request) -> Call:
     call: Call = request.state.call
     return call
 
@@ -49,7 +53,7 @@ CurrentCall = Annotated[Call, Depends(_current)]
 """Parameter type of every handler: ``call: CurrentCall``."""
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
 
