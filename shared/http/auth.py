@@ -15,6 +15,7 @@ from jwt import PyJWK, PyJWKClient
 
 _KEY_SECONDS: Final = 300.0
 _ALGORITHMS: Final = ["EdDSA", "RS256", "ES256"]
+_MOST_TOKENS: Final = 10_000
 
 
 class Unauthenticated(Exception):
@@ -46,16 +47,35 @@ class Authenticator:
         self._client = PyJWKClient(jwks_url, cache_keys=True, lifespan=300, timeout=5) if jwks_url else None
         self._keys: dict[str, PyJWK] = {}
         self._keys_until = 0.0
+        self._verified: dict[str, tuple[float, Caller]] = {}
 
     async def caller(self, authorization: str | None) -> Caller:
-        """The caller behind an ``Authorization`` header. Raises :class:`Unauthenticated`."""
+        """The caller behind an ``Authorization`` header. Raises :class:`Unauthenticated`.
+
+        A token that has been verified is believed until it expires, and no longer than the keys are kept.
+        """
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("a bearer token is needed")
+        if time.monotonic() > self._keys_until:
+            # A key that the issuer has withdrawn must not be trusted for ever.
+            self._keys, self._verified = {}, {}
+        expires, caller = self._verified.get(token, (0.0, None))
+        if caller is not None and time.time() < expires:
+            return caller
+        claims = await self._verify(token)
+        tenant, roles = claims.get("tenant"), claims.get("roles", [])
+        if not isinstance(tenant, str) or not tenant or not isinstance(roles, list):
+            raise Unauthenticated("the token names no tenant")
+        caller = Caller(str(claims["sub"]), tenant, frozenset(str(role) for role in roles))
+        if len(self._verified) >= _MOST_TOKENS:
+            self._verified.clear()
+        self._verified[token] = float(claims["exp"]), caller
+        return caller
+
+    async def _verify(self, token: str) -> dict[str, Any]:
         try:
             key_id = str(jwt.get_unverified_header(token).get("kid", ""))
-            if time.monotonic() > self._keys_until:
-                self._keys = {}  # a key that the issuer has withdrawn must not be trusted for ever
             key = self._keys.get(key_id) or await self._fetch(key_id, token)
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -67,15 +87,12 @@ class Authenticator:
             )
         except jwt.PyJWTError as error:
             raise Unauthenticated(f"the token is not valid: {type(error).__name__}") from error
-        tenant, roles = claims.get("tenant"), claims.get("roles", [])
-        if not isinstance(tenant, str) or not tenant or not isinstance(roles, list):
-            raise Unauthenticated("the token names no tenant")
-        return Caller(str(claims["sub"]), tenant, frozenset(str(role) for role in roles))
+        return claims
 
     def _keep(self, keys: dict[str, PyJWK]) -> None:
         if time.monotonic() > self._keys_until:
             self._keys_until = time.monotonic() + _KEY_SECONDS
-        self._keys = keys
+        self._keys, self._verified = keys, {}
 
     async def _fetch(self, key_id: str, token: str) -> PyJWK:
         if self._client is not None:
