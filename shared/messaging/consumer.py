@@ -24,9 +24,16 @@ log = structlog.get_logger()
 
 _HOUR_MS = 60 * 60 * 1000
 _WAIT_MS = 1000
-_FETCH_WAIT_MS = 100
-"""aiokafka has one fetch in flight per broker. A partition that was just read joins the next one, so what
-comes to it now waits for the present fetch to end: this long at worst, for each hop of an event."""
+_PARTS = 4
+"""How many transactions one batch may become; its offsets are committed once, after all of them."""
+_BUSY_FETCH_MS = 20
+_IDLE_FETCH_MS = 2000
+"""How long the broker may hold a fetch for which it has nothing.
+
+aiokafka has one fetch in flight per broker. A partition that was just read joins the next one, so what comes
+to it now waits for the present fetch to end: while records come, that must be soon. A fetch of all partitions
+is answered by the first record of any, so while nothing comes it may wait long, and the broker is asked less.
+"""
 _REFUSED_PAUSE_SECONDS = 0.5
 _REFUSED_SECONDS = 10.0
 """So long after a refusal a consumer counts as refused, unless records come: longer than between two of them."""
@@ -79,6 +86,8 @@ class _PromptSubscriber(BatchSubscriber):
             return ()
         if messages:
             self._refused_at = -_REFUSED_SECONDS
+        # It is read for every request; there is no public way to change it (aiokafka 0.14).
+        consumer._fetcher._fetch_max_wait_ms = _BUSY_FETCH_MS if messages else _IDLE_FETCH_MS
         if not messages and time.monotonic() - started < _WAIT_MS / 2000:
             await asyncio.sleep(0.01)  # it did not wait (no assignment yet): do not spin
         return tuple(chain.from_iterable(messages.values()))
@@ -104,10 +113,10 @@ class TopicConsumer:
             group_instance_id=f"{settings.replica}.{processor.service}.{self.topic}",
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
-            max_records=settings.batch_max_records,
+            max_records=_PARTS * settings.batch_max_records,
             max_poll_interval_ms=_HOUR_MS,
             max_partition_fetch_bytes=1024 * 1024,
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            fetch_max_wait_ms=_BUSY_FETCH_MS,
             listener=_WaitForBatch(self._busy),
             parser=_parse,
             decoder=_decode,

@@ -1,0 +1,47 @@
+"""How long the broker holds a fetch: long while nothing comes, short while records do."""
+
+from typing import Any
+
+import pytest
+from aiokafka.consumer import fetcher
+
+from shared.messaging import consumer
+from tests.support.publishing import Publisher, programme_event
+from tests.support.toy import Toy
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The wait of every fetch that aiokafka asks for, milliseconds."""
+    asked: list[int] = []
+    original = fetcher.FetchRequest
+
+    def watched(max_wait_ms: int, *others: Any, **more: Any) -> Any:
+        asked.append(max_wait_ms)
+        return original(max_wait_ms, *others, **more)
+
+    monkeypatch.setattr(fetcher, "FetchRequest", watched)
+    return asked
+
+
+async def test_the_wait_follows_the_traffic(toy: Toy, publisher: Publisher, waits: list[int]) -> None:
+    await toy.broker.start()
+
+    async def idle() -> bool:
+        return bool(waits) and waits[-1] == consumer._IDLE_FETCH_MS
+
+    await eventually(idle, seconds=60, what="a long fetch")
+    before = len(waits)
+    await publisher.send(programme_event("e1", "a"))
+
+    async def busy() -> bool:
+        return consumer._BUSY_FETCH_MS in waits[before:]
+
+    await eventually(busy, seconds=60, every=0.005, what="a short fetch")
+
+    async def heard() -> bool:
+        return "a" in await toy.things()
+
+    await eventually(heard, what="the effect")
+    await eventually(idle, seconds=60, what="a long fetch again")
