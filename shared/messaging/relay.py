@@ -7,13 +7,17 @@ cannot send old rows after a successor has sent newer ones.
 """
 
 import asyncio
+import itertools
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.messaging.kafka import make_producer, stop_producer, topic_name
 from shared.messaging.metrics import Metrics
@@ -29,7 +33,18 @@ _IDLE_SECONDS: Final = 0.5
 _LOCK: Final = 0x4F555442
 
 _READ = sa.text("SELECT id, topic, key, event_id, payload, headers FROM outbox ORDER BY id LIMIT :limit")
+_ANY = sa.text("SELECT 1 FROM outbox LIMIT 1")
 _DELETE = sa.text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
+
+
+_partition_of = DefaultPartitioner()
+"""Kafka's own: the same key is in the same partition, whoever sends it."""
+
+
+def _append(batch: BatchBuilder, row: Any) -> bool:
+    """Put the row into the batch; False when it does not fit any more (the first one always does)."""
+    headers = [(name, value.encode()) for name, value in row.headers.items()]
+    return batch.append(timestamp=None, key=row.key.encode(), value=row.payload, headers=headers) is not None
 
 
 class Relay:
@@ -45,12 +60,13 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until :meth:`stop`. Failures are retried with backoff and said once."""
-        failures = 0
+        failures = moved = 0
         try:
             while not self._stopping.is_set():
+                told = moved > 0 or self._database.outbox_written.is_set()
                 self._database.outbox_written.clear()
                 try:
-                    moved = await self.move_batch()
+                    moved = await self.move_batch() if told or await self._database.glance(_ANY) else 0
                 except Exception as error:  # noqa: BLE001 - the relay outlives every outage
                     failures += 1
                     self._note(error)
@@ -127,20 +143,14 @@ class Relay:
         """Ids of the rows that all replicas have, none after the first failure of its topic and key."""
         async with asyncio.timeout(SEND_SECONDS):
             producer = await self._started_producer()
-            futures = []
-            for row in rows:
-                futures.append(
-                    await producer.send(
-                        topic_name(self._settings, row.topic),
-                        row.payload,
-                        row.key.encode(),
-                        headers=[(name, value.encode()) for name, value in row.headers.items()],
-                    )
-                )
-            results = await asyncio.gather(*futures, return_exceptions=True)
+            packed = await self._pack(producer, rows)
+            results = await asyncio.gather(*(future for future, _ in packed), return_exceptions=True)
+        outcomes = [
+            (row, outcome) for (_, together), outcome in zip(packed, results, strict=True) for row in together
+        ]
         sent: list[int] = []
         held: set[tuple[str, str]] = set()
-        for row, outcome in zip(rows, results, strict=True):
+        for row, outcome in outcomes:
             if isinstance(outcome, BaseException):
                 held.add((row.topic, row.key))
                 log.warning(
@@ -151,6 +161,35 @@ class Relay:
         if held:
             await self.discard_producer()
         return sent
+
+    async def _pack(
+        self, producer: AIOKafkaProducer, rows: Sequence[Any]
+    ) -> list[tuple[asyncio.Future[Any], list[Any]]]:
+        """Hand the rows over as finished batches, each partition's in order: a quarter of the work of sending
+        them one by one. Returns each batch's future with its rows."""
+        packed: list[tuple[asyncio.Future[Any], list[Any]]] = []
+        for (topic, partition), waiting in (await self._by_partition(producer, rows)).items():
+            while waiting:
+                batch = producer.create_batch()
+                fitting = list(itertools.takewhile(partial(_append, batch), waiting))
+                batch.close()
+                packed.append((await producer.send_batch(batch, topic, partition=partition), fitting))
+                waiting = waiting[len(fitting) :]
+        return packed
+
+    async def _by_partition(
+        self, producer: AIOKafkaProducer, rows: Sequence[Any]
+    ) -> dict[tuple[str, int], list[Any]]:
+        partitions = {}
+        for topic in {row.topic for row in rows}:
+            name = topic_name(self._settings, topic)
+            partitions[topic] = name, sorted(await producer.partitions_for(name))
+        grouped: dict[tuple[str, int], list[Any]] = {}
+        for row in rows:
+            name, numbers = partitions[row.topic]
+            partition = _partition_of(row.key.encode(), numbers, numbers)
+            grouped.setdefault((name, partition), []).append(row)
+        return grouped
 
     async def _started_producer(self) -> AIOKafkaProducer:
         if self._producer is None:

@@ -78,10 +78,8 @@ class TimerWorker:
 
     async def fire_due(self) -> int:
         """Fire one round of what is due; returns how many fired."""
-        async with self._database.plumbing_transaction() as connection:
-            groups = (await connection.execute(_DUE)).fetchall()
         fired = 0
-        for tenant, kind in groups:
+        for tenant, kind in await self._database.glance(_DUE):
             handling = self._handlers.timers.get(kind)
             if handling is None:
                 log.error("a timer of an unknown kind is due", kind=kind)
