@@ -20,8 +20,10 @@ async def review(uow: Uow, person_id: str) -> None:
 
     Pairs that are active stay: only a leaving ends them, or a participant or coordinator who says so.
     """
-    person = await uow.get(PERSON, person_id) or Person(person_id)
     enrolments = await uow.find(ENROLMENT, person_id=person_id)
+    if not enrolments:
+        return  # never took part: most people
+    person = await uow.get(PERSON, person_id) or Person(person_id)
     await _review_mentee(uow, person, [each for each in enrolments if each.role is Role.MENTEE])
     await _review_mentor(uow, person, [each for each in enrolments if each.role is Role.MENTOR])
     if person.matchable:
