@@ -86,8 +86,10 @@ class _PromptSubscriber(BatchSubscriber):
             return ()
         if messages:
             self._refused_at = -_REFUSED_SECONDS
-        # It is read for every request; there is no public way to change it (aiokafka 0.14).
+        # Both are read anew for every fetch; there is no public way to change them (aiokafka 0.14). The second
+        # is how often the fetcher looks around by itself, beside all that wakes it.
         consumer._fetcher._fetch_max_wait_ms = _BUSY_FETCH_MS if messages else _IDLE_FETCH_MS
+        consumer._fetcher._fetcher_timeout = 0.2 if messages else _IDLE_FETCH_MS / 1000
         if not messages and time.monotonic() - started < _WAIT_MS / 2000:
             await asyncio.sleep(0.01)  # it did not wait (no assignment yet): do not spin
         return tuple(chain.from_iterable(messages.values()))

@@ -33,6 +33,8 @@ log = structlog.get_logger()
 _MAX_TRIES: Final = 10
 _MAX_DELAY: Final = 5.0
 _MOST_LINES: Final = 500
+_DECODED_AT_ONCE: Final = 20
+"""After so many records others get a turn: the transaction under way, heartbeats, requests."""
 
 
 class CircuitOpen(Exception):
@@ -75,24 +77,49 @@ class BatchProcessor:
         metrics: Metrics,
         tracing: Tracing,
         circuit: Circuit | None = None,
+        most: int = 500,
     ) -> None:
         self.service, self.topic, self.group = service, topic, group
         self.database, self.metrics, self.tracing = database, metrics, tracing
         self.circuit = circuit or Circuit()
+        self.most = most
         self.decoder = Decoder(topic, handlers)
         self.waiting_for: str | None = None
         """What the processor is waiting for while it retries, for the health answer."""
 
     async def process(self, records: Sequence[Record]) -> None:
-        """Bring every record to its outcome. Returns only then; raises nothing but cancellation."""
+        """Bring every record to its outcome, ``most`` of them in one transaction per tenant, in order.
+
+        *records* may not be empty. Returns only then; raises nothing but cancellation.
+        """
         started = time.perf_counter()
+        first, *others = [records[i : i + self.most] for i in range(0, len(records), self.most)]
+        ahead = await self._decode(first)
+        for following in others:
+            # PostgreSQL writes one part while the next is decoded.
+            settling = asyncio.create_task(self._settle_all(ahead))
+            try:
+                ahead = await self._decode(following)
+                await settling
+            finally:
+                if not settling.done():
+                    settling.cancel()
+                    await asyncio.gather(settling, return_exceptions=True)
+        await self._settle_all(ahead)
+        self.metrics.batch(self.topic, len(records), time.perf_counter() - started)
+
+    async def _decode(self, records: Sequence[Record]) -> dict[str, list[Item]]:
         by_tenant: dict[str, list[Item]] = {}
-        for record in records:
+        for number, record in enumerate(records, 1):
             item = self.decoder.decode(record)
             by_tenant.setdefault(item.tenant, []).append(item)
+            if number % _DECODED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return by_tenant
+
+    async def _settle_all(self, by_tenant: dict[str, list[Item]]) -> None:
         for tenant, items in by_tenant.items():
             await self._settle(tenant, items)
-        self.metrics.batch(self.topic, len(records), time.perf_counter() - started)
 
     async def _settle(self, tenant: str, items: list[Item]) -> None:
         """Retry, halve or bury until every item of one tenant has its outcome."""

@@ -73,6 +73,7 @@ class Process:
             database=self.database,
             metrics=self.metrics,
             tracing=self.tracing,
+            most=self.settings.batch_max_records,
         )
         return TopicConsumer(self.settings, self.broker, processor, self.metrics)
 
