@@ -1,0 +1,125 @@
+"""Figure 3: the outbox's way to Kafka, against a producer that has everything in memory."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from shared.messaging.kafka import make_producer, make_reader, topic_name
+from shared.messaging.relay import Relay
+from shared.persistence.outbox import OutboxRecord
+from shared.runtime.process import Process
+from tests.bench.flows import Latency
+from tests.bench.timing import Rounds, Server, spending
+from tests.support.platform import Platform, service_of
+
+TOPIC = "enrolment"
+_TENANT = "bench"
+_CHUNK = 500
+
+
+class RelayContest:
+    """Both send the same records to the same topic with the same producer settings."""
+
+    def __init__(self, platform: Platform, server: Server, records: Sequence[OutboxRecord]) -> None:
+        self._settings = platform.settings("matching")
+        self._process = Process(service_of("matching"), self._settings)
+        self._server = server
+        self._records = [replace(record, topic=TOPIC) for record in records]
+
+    async def close(self) -> None:
+        await self._process.relay.discard_producer()
+        await self._process.database.close()
+
+    async def _write(self, records: Sequence[OutboxRecord]) -> None:
+        async with self._process.database.transaction(_TENANT) as uow:
+            for record in records:
+                uow.record(record)
+
+    async def ours(self, rounds: Rounds) -> None:
+        """Read, send, delete, until the outbox is empty."""
+        for start in range(0, len(self._records), _CHUNK):
+            await self._write(self._records[start : start + _CHUNK])
+        await self._process.relay.move_batch()  # connects its producer
+        rest = len(self._records) - self._settings.relay_batch
+        sent = 0
+        with spending(self._server) as spent:
+            while moved := await self._process.relay.move_batch():
+                sent += moved
+        if sent != rest:
+            raise AssertionError(f"the relay has sent {sent} of {rest} records")
+        scale = len(self._records) / rest
+        spent.wall, spent.cpu, spent.server_cpu = (
+            spent.wall * scale, spent.cpu * scale, spent.server_cpu * scale,
+        )  # fmt: skip
+        rounds.spent.append(spent)
+
+    async def bare(self, rounds: Rounds) -> None:
+        """Send from memory, as many at once as the relay does, and wait for each lot."""
+        producer = make_producer(self._settings, "bench")
+        await producer.start()
+        topic = topic_name(self._settings, TOPIC)
+        finished = [
+            (r.payload, r.key.encode(), [(name, value.encode()) for name, value in r.headers.items()])
+            for r in self._records
+        ]
+        try:
+            await producer.send_and_wait(topic, b"{}", b"warm-up")
+            with spending(self._server) as spent:
+                for start in range(0, len(finished), _CHUNK):
+                    await asyncio.gather(
+                        *[
+                            await producer.send(topic, value, key, headers=headers)
+                            for value, key, headers in finished[start : start + _CHUNK]
+                        ]
+                    )
+        finally:
+            await producer.stop()
+        rounds.spent.append(spent)
+
+    async def latency(self, rate: float, seconds: float) -> Latency:
+        """Milliseconds from the end of a commit of ten rows to their arrival at a reader."""
+        relay = Relay(self._settings, self._process.database, self._process.metrics)
+        reader = make_reader(self._settings, topic_name(self._settings, TOPIC), client_id="bench")
+        await reader.start()
+        await reader.seek_to_end()
+        for partition in reader.assignment():
+            await reader.position(partition)
+        stamp = datetime.now(UTC).isoformat()
+        seen: dict[str, float] = {}
+        committed: dict[str, float] = {}
+        count = int(rate * seconds)
+
+        async def watch() -> None:
+            while len(seen) < count:
+                for records in (await reader.getmany(timeout_ms=1000)).values():
+                    now = time.perf_counter()
+                    for record in records:
+                        # Older records may have been fetched before the reader went to the end.
+                        if (name := dict(record.headers).get("bench-id", b"").decode()).startswith(stamp):
+                            seen[name] = now
+
+        tasks = [asyncio.create_task(relay.run()), asyncio.create_task(watch())]
+        began = time.perf_counter()
+        try:
+            for start in range(0, count, 10):
+                if (wait := began + start / rate - time.perf_counter()) > 0.001:
+                    await asyncio.sleep(wait)
+                rows = [
+                    replace(
+                        self._records[number % len(self._records)], headers={"bench-id": f"{stamp}-{number}"}
+                    )
+                    for number in range(start, min(start + 10, count))
+                ]
+                await self._write(rows)
+                now = time.perf_counter()
+                committed |= {row.headers["bench-id"]: now for row in rows}
+            async with asyncio.timeout(120):
+                await tasks[1]
+        finally:
+            relay.stop()
+            tasks[1].cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await reader.stop()
+        return Latency(rate, [(seen[name] - moment) * 1000 for name, moment in committed.items()])

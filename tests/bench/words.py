@@ -1,0 +1,41 @@
+"""The words of the page that no measurement changes."""
+
+ABOUT = """Made by `make bench` (`python -m tests.bench`, with `--quick` for a tenth of the work, or with the names
+of some figures). One run on one machine; Kafka, PostgreSQL, the load and the services share its cores, so the
+ratios say more than the rates. Rounds of the contenders alternate, and a ratio is the median over pairs of rounds.
+
+- **Consumer path.** *matching* hears `person.changed`: everybody once, then everybody again, from a topic of 12
+  partitions, at most 500 records a batch. Ours is the subscriber, processor and handlers of the service process:
+  validation, row-level security, locks, metrics, trace headers, info logs. *Bare* is `tests/bench/bare.py`: the same
+  inbox and person rows in batches of the same limit, one transaction and one commit of offsets each; logged in as the
+  administrator, with one upsert made for this event, no validation, no locks, no look at enrolments or departures.
+  A second one also locks and reads the five tables that the handler decides on, and decides nothing.
+  *Validation off* skips Pydantic and nothing else; only the bench can.
+- **ORM.** `tests/bench/orm.py`: one function call, one session and one transaction for each event.
+- **Relay.** From outbox rows to Kafka and away, against a producer with the same settings and everything in memory.
+- **Terminations.** All services as processes. From the moment when HR's record was due (not when it was sent) to the
+  commit of the notification, as PostgreSQL's commit timestamps tell it.
+- **REST.** From the moment when a request was due to its event's arrival at a reader of the topic.
+- **Replicas, growth.** HR records of new people and then changes of all of them, until every consumer is at its topic's
+  end and every outbox is empty. Afterwards every database, the ledger and the topic are counted."""
+
+WHERE = """## Where the time goes
+
+**Consumer path.** Shares of the process's Python by py-spy: decoding 24 % (a third of it Pydantic), the handlers 17 %,
+aiokafka 13 %, loading and locking five tables 12 %, writing rows 8 %, the inbox 7 %, the rest in parts below 3 %. The
+bare loop has aiokafka, a faster decoder and the writing; it neither looks at what it overwrites nor could it refuse
+an event. What PostgreSQL does for an event differs by the five reads; row-level security adds a filter to each plan.
+What is left is Python in many small parts, none of them a tenth.
+
+**Relay.** Batches are packed by partition, so an outbox row costs about what a record costs the bare producer; reading
+and deleting rows is PostgreSQL's part.
+
+**REST.** Half of a command is its six or seven round trips to PostgreSQL (begin, tenant, reads, write, outbox, commit),
+a quarter is FastAPI, and the rest is ours. The event leaves with the next look of the relay, which the commit wakes.
+
+**Chains.** A hop is a commit, the relay's look, the broker, and the next consumer's transaction. An idle consumer hears
+a record within milliseconds, because its fetch is held by the broker; a busy one looks every 20 ms. Beyond half of the
+machine's capacity latency is queueing.
+
+**Idle.** Heartbeats and fetches of the consumers, and the looks of relay (twice a second) and timers (five times).
+"""
