@@ -90,12 +90,12 @@ class BatchProcessor:
     async def process(self, records: Sequence[Record]) -> None:
         """Bring every record to its outcome, ``most`` of them in one transaction per tenant, in order.
 
-        *records* may not be empty. Returns only then; raises nothing but cancellation.
+        Returns only then; raises nothing but cancellation.
         """
         started = time.perf_counter()
-        first, *others = [records[i : i + self.most] for i in range(0, len(records), self.most)]
-        ahead = await self._decode(first)
-        for following in others:
+        ahead = await self._decode(records[: self.most])
+        for start in range(self.most, len(records), self.most):
+            following = records[start : start + self.most]
             # PostgreSQL writes one part while the next is decoded.
             settling = asyncio.create_task(self._settle_all(ahead))
             try:
