@@ -138,11 +138,11 @@ async def _read_topic(live: Live, topic: str, tenant: str) -> tuple[Counter[str]
 
 
 async def terminations(
-    live: Live, rates: Sequence[float], seconds: float, say: Callable[[str], None]
+    live: Live, rates: Sequence[float], most: int, say: Callable[[str], None]
 ) -> list[Latency]:
-    """HR says that a mentee has left; the mentor's mail is in the queue."""
+    """HR says that a mentee has left; the mentor's mail is in the queue. Ten seconds of each rate, or *most*."""
     await live.tenant(_TENANT)
-    counts = [int(rate * seconds) for rate in rates]
+    counts = [min(most, int(rate * 10)) for rate in rates]
     mentees = [str(n) for n in range(sum(counts))]
     mentors = [str(len(mentees) + n) for n in range(max(20, len(mentees) // 10))]
     say(f"recording {len(mentees) + len(mentors):,} people")

@@ -124,7 +124,7 @@ async def _in_processes(options: Options, results: Results, say: Say) -> None:
             results.rest = await flows.commands(live, 200, 20 if not options.quick else 3)
         if "termination" in figures:
             rates = (50, 200, 500, 2000)
-            results.terminations = await flows.terminations(live, rates, 10 if not options.quick else 1, say)
+            results.terminations = await flows.terminations(live, rates, options.of(6_000), say)
         if "replicas" in figures:
             results.replicas = await _replicas(options, live, say)
 
