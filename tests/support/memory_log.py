@@ -86,6 +86,25 @@ class Log:
         ]
 
 
+class Batch:
+    """Room for one record, so that every record has a fate of its own."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[bytes, bytes | None, Headers]] = []
+
+    def append(
+        self, *, timestamp: int | None, key: bytes, value: bytes | None, headers: Headers
+    ) -> object | None:
+        del timestamp
+        if self.records:
+            return None
+        self.records.append((key, value, headers))
+        return self.records
+
+    def close(self) -> None:
+        return
+
+
 class Producer:
     """Stands for the relay's producer; *fate_of* decides about each send by its key."""
 
@@ -95,9 +114,15 @@ class Producer:
     async def start(self) -> None:
         return
 
-    async def send(
-        self, topic: str, value: bytes | None, key: bytes, *, headers: Headers
-    ) -> "asyncio.Future[LogRecord]":
+    async def partitions_for(self, topic: str) -> set[int]:
+        return set(range(self._log.partitions.get(topic, 1)))
+
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> "asyncio.Future[LogRecord]":
+        del partition  # the log has a partitioner of its own
+        ((key, value, headers),) = batch.records
         future: asyncio.Future[LogRecord] = asyncio.get_running_loop().create_future()
         fate = self._fate_of(key)
         if fate is Fate.LATE:
