@@ -38,7 +38,7 @@ async def service(*answers: tuple[int, str]) -> AsyncIterator[tuple[str, list[st
 
 
 def people(url: str, patience: float = 20) -> People:
-    return People({"matching": url}, "acme", _token, patience)
+    return People({"matching": url}, "acme", _token, patience_seconds=patience)
 
 
 def _token(*_: object) -> str:
