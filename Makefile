@@ -7,7 +7,7 @@ PEOPLE ?= 1500
 SEED ?= 1
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test lint types boundaries contracts unit integration e2e bench up down lock clean
+.PHONY: help install demo test lint types boundaries contracts unit integration e2e bench faults up down lock clean
 
 help: ## What there is
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ e2e: $(STAMP) ## Only the main job with all services
 
 bench: $(STAMP) ## How fast it is, into docs/bench.md; ARGS="--quick" or names of figures for a part
 	$(BIN)/python -m tests.bench $(ARGS)
+
+faults: $(STAMP) ## The main job under every fault, half an hour; ARGS="-k leader" chooses, all of them write docs/faults.md
+	MENTORING_FAULTS=1 MENTORING_FAULTS_WRITE=$(if $(ARGS),0,1) $(BIN)/pytest tests/faults $(ARGS)
 
 up: $(STAMP) ## Start the embedded stack and leave it running
 	$(BIN)/mentoring up

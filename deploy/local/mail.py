@@ -66,6 +66,10 @@ class Mailbox:
         """How many messages have arrived, duplicates included."""
         return sum(1 for _ in self.directory.glob("*.eml"))
 
+    def distinct(self) -> int:
+        """How many different messages have arrived: copies share their Message-ID, which is in the file's name."""
+        return len({path.name.partition("-")[2] for path in self.directory.glob("*.eml")})
+
     def messages(self) -> list[Mail]:
         """All messages in the order of arrival."""
         for path in sorted(self.directory.glob("*.eml")):

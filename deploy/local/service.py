@@ -42,6 +42,8 @@ class ServiceProcess:
         self._detached = detached
         self._process = process
         self._changed = changed
+        self.extra_environment: dict[str, str] = {}
+        """More variables for its next starts, such as a failpoint."""
 
     @property
     def name(self) -> str:
@@ -97,7 +99,7 @@ class ServiceProcess:
                 self.name,
                 [sys.executable, "-m", f"services.{self.service}"],
                 log_path=self.log_path,
-                env=self._environment(self.port),
+                env={**self._environment(self.port), **self.extra_environment},
                 cwd=CHECKOUT,
                 detached=self._detached,
             )

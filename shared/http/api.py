@@ -24,6 +24,7 @@ from shared.http.rules import Rule
 from shared.messaging.tracing import TRACEPARENT, Tracing
 from shared.persistence.database import Database, is_transient, is_unavailable
 from shared.persistence.uow import Cause, Uow
+from shared.runtime.failpoints import failpoint
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
@@ -133,9 +134,12 @@ def _route_class(method: str, rules: tuple[Rule, ...], *, detached: bool) -> typ
                     if detached:
                         await _in_transaction(request, caller, here, rules, _nothing, read_only=True)
                         return await handle(request)
-                    return await _in_transaction(
-                        request, caller, here, rules, handle, read_only=method == "GET"
-                    )
+                    if method == "GET":
+                        return await _in_transaction(request, caller, here, rules, handle, read_only=True)
+                    failpoint("command_before_transaction")
+                    answer = await _in_transaction(request, caller, here, rules, handle, read_only=False)
+                    failpoint("command_committed_before_reply")
+                    return answer
 
             return guarded
 
@@ -162,7 +166,11 @@ async def _in_transaction(
                 else:
                     raise Forbidden("forbidden", "This caller may not do this.")
                 request.state.call = Call(caller, uow)
-                return await handle(request)
+                answer = await handle(request)
+                if not read_only:
+                    await uow.flush()
+                    failpoint("command_written_before_commit")
+                return answer
         except Exception as error:
             if attempt == _TRIES or not is_transient(error):
                 raise

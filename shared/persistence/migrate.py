@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from shared.persistence.database import engine_url, ssl_argument
+from shared.runtime.failpoints import failpoint
 from shared.runtime.settings import Settings
 
 _LOCK = 0x4D454E54  # any constant that all migrators of this database share
@@ -90,4 +91,9 @@ def run_environment() -> None:
     with context.begin_transaction():
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         connection.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
+        sa.event.listen(connection, "after_cursor_execute", _between_statements)
         context.run_migrations()
+
+
+def _between_statements(*_: object) -> None:
+    failpoint("in_migration")

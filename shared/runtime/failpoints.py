@@ -17,9 +17,12 @@ POINTS: Final = frozenset(
         "received_before_transaction",
         "committed_before_offset_commit",
         "timer_claimed_before_firing",
-        "in_graceful_stop",
+        "command_before_transaction",
+        "command_written_before_commit",
         "command_committed_before_reply",
         "side_effect_before_mark",
+        "in_graceful_stop",
+        "in_migration",
     }
 )
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from rich.table import Table
 
 from deploy.local.demo.balance import Equation, digest, equations, latencies, percentiles
 from deploy.local.demo.options import DemoOptions
-from deploy.local.demo.people import People
+from deploy.local.demo.people import PATIENCE_SECONDS, People
 from deploy.local.demo.quiet import Quiet
-from deploy.local.demo.scenario import Ledger, Scenario
+from deploy.local.demo.scenario import CYCLES, LAST_DAYS, ROUNDS, Ledger, Scenario
 from deploy.local.demo.watch import Watch
 from deploy.local.errors import LocalStackError
 from deploy.local.hr.errors import HrError
@@ -114,21 +114,32 @@ async def live(
     *,
     tenant: str = TENANT,
     step: Callable[[str], Awaitable[None]] | None = None,
+    rounds: int = ROUNDS,
+    cycles: int = CYCLES,
+    last_days: int = LAST_DAYS,
+    urls: Mapping[str, str] | None = None,
+    make_hr: Callable[..., HrPublisher] = HrPublisher,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> Result:
-    """The story on a running stack. *step* is told each step's name before it begins."""
+    """The story on a running stack. *step* is told each step's name before it begins.
+
+    *rounds* and *cycles* shorten the story, *last_days* lengthens its end. *urls* (by service) is asked for
+    every request, so it may be a load balancer's choice. *make_hr* may make another publisher.
+    *patience_seconds* is how long people ask again when nobody answers.
+    """
     began = time.monotonic()
     settings = KafkaSettings(
         kafka_bootstrap_servers=stack.kafka.bootstrap_servers,
         kafka_topic_prefix=stack.environment.topic_prefix,
         kafka_group_prefix=stack.environment.group_prefix,
     )
-    urls = {name: stack.url(name) for name in SERVICES}
-    mails_before = stack.mail.count()
+    urls = urls if urls is not None else {name: stack.url(name) for name in SERVICES}
+    mails_before = stack.mail.distinct()
     log = RequestLog(stack.data_dir / FILE, tenant)
     async with (
-        People(urls, tenant, stack.token, log) as people,
+        People(urls, tenant, stack.token, log, patience_seconds) as people,
         Watch(tenant, settings.kafka_topic_prefix, **connection(settings)) as watch,
-        HrPublisher(settings.kafka_bootstrap_servers, tenant, settings.kafka_topic_prefix, ledger=log) as hr,
+        make_hr(settings.kafka_bootstrap_servers, tenant, settings.kafka_topic_prefix, ledger=log) as hr,
         LagReader(settings) as lag,
     ):
         quiet = Quiet(people, watch, settings, lag, stack.clock)
@@ -143,11 +154,14 @@ async def live(
             say=say,
             count=_counter(say),
             step=step,
+            rounds=rounds,
+            cycles=cycles,
+            last_days=last_days,
         )
         ledger = await scenario.run()
         summaries = {name: await _summary(people, name) for name in SERVICES}
         balance = equations(
-            summaries, ledger, watch, stack.mail.count() - mails_before, len(organisation.members)
+            summaries, ledger, watch, stack.mail.distinct() - mails_before, len(organisation.members)
         )
         log.close()
         say("checking databases and topics")

@@ -18,7 +18,7 @@ from deploy.local.requests import Effect, Outcome, RequestLog
 T = TypeVar("T")
 
 _AT_ONCE: Final = 24
-_GIVE_UP_SECONDS: Final = 120.0
+PATIENCE_SECONDS: Final = 120.0
 _TOKEN_SECONDS: Final = 6 * 3600
 
 TokenMaker = Callable[..., str]
@@ -36,10 +36,17 @@ class People:
     """HTTP on behalf of people and of the operator. What changes something is noted in *ledger*."""
 
     def __init__(
-        self, urls: Mapping[str, str], tenant: str, make_token: TokenMaker, ledger: RequestLog | None = None
+        self,
+        urls: Mapping[str, str],
+        tenant: str,
+        make_token: TokenMaker,
+        ledger: RequestLog | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
+        """*urls* by service are asked for every request; *patience_seconds* is for one command and its retries."""
         self._urls, self._tenant, self._make_token = urls, tenant, make_token
         self._ledger = ledger or RequestLog(None, tenant)
+        self._patience_seconds = patience_seconds
         self._tokens: dict[tuple[str, tuple[str, ...]], str] = {}
         limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
         self._http = httpx.AsyncClient(timeout=30, limits=limits, trust_env=False)
@@ -69,7 +76,7 @@ class People:
         """One request as *subject*; retried while the service is away or has not heard yet.
 
         *effect* is the event that it shall lead to, for the ledger. Raises :class:`Refused`, and
-        ``TimeoutError`` when two minutes of patience are used up.
+        ``TimeoutError`` when the patience is used up.
         """
         outcome: Outcome = "unknown"
         lost: list[str] = []
@@ -96,7 +103,7 @@ class People:
         lost: list[str],
     ) -> Any:
         """The attempts of one request; *lost* takes those of which nobody knows what came."""
-        deadline = time.monotonic() + _GIVE_UP_SECONDS
+        deadline = time.monotonic() + self._patience_seconds
         headers = {"Authorization": f"Bearer {self._token(subject, roles)}"}
         attempt = 0
         while True:
@@ -121,7 +128,9 @@ class People:
                 if answer.status_code >= 500:
                     lost.append(problem)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{method} {path} of {service}: {problem} for two minutes")
+                raise TimeoutError(
+                    f"{method} {path} of {service}: {problem} for {self._patience_seconds:.0f} s"
+                )
             self.retries += 1
             await asyncio.sleep(wait)
 

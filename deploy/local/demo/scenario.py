@@ -19,8 +19,9 @@ from shared.contracts import derived_id, person_id
 from shared.contracts.pairs import RelationshipEnded
 
 PROGRAMME: Final = "career-mentoring"
-_ROUNDS: Final = 3
+ROUNDS: Final = 3
 CYCLES: Final = 3
+LAST_DAYS: Final = 15
 
 Step = Callable[[str], Awaitable[None]]
 
@@ -65,7 +66,11 @@ class Scenario:
         say: Callable[[str], None],
         count: Callable[[str, int, int], None],
         step: Step | None = None,
+        rounds: int = ROUNDS,
+        cycles: int = CYCLES,
+        last_days: int = LAST_DAYS,
     ) -> None:
+        self.rounds, self.cycles, self.last_days = rounds, cycles, last_days
         self.organisation, self.tenant, self.seed = organisation, tenant, seed
         self.hr, self.people, self.watch, self.quiet = hr, people, watch, quiet
         self._say, self._count, self._step = say, count, step
@@ -77,16 +82,16 @@ class Scenario:
         """The whole story; afterwards everything is at rest."""
         await self._begin("HR makes the organisation known", self._make_known)
         await self._begin("people write their profiles and enrol", self._enrol)
-        for number in range(1, _ROUNDS + 1):
+        for number in range(1, self.rounds + 1):
             await self._begin(f"matching round {number}: proposals and answers", self._round)
-        for cycle in range(1, CYCLES + 1):
+        for cycle in range(1, self.cycles + 1):
             await self._begin(f"cycle {cycle}: pairs book sessions", lambda c=cycle: self._book(c))  # type: ignore[misc]
-            if cycle > 1:
+            if cycle > 1 or self.cycles == 1:
                 await self._begin(f"cycle {cycle}: HR reports leavers", lambda c=cycle: self._leave(c))  # type: ignore[misc]
             await self._begin(f"cycle {cycle}: pairs meet and give feedback", lambda c=cycle: self._meet(c))  # type: ignore[misc]
             await self._begin(f"cycle {cycle}: rematching", self._round)
         await self._begin("pairs that reached their goal end well", self._end)
-        await self._begin("the rest comes due", lambda: self._pass(timedelta(days=15)))
+        await self._begin("the rest comes due", lambda: self._pass(timedelta(days=self.last_days)))
         return self.ledger
 
     async def _begin(self, name: str, act: Callable[[], Awaitable[None]]) -> None:

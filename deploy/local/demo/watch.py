@@ -71,10 +71,11 @@ class Watch:
 
     def _note(self, record: Any) -> None:
         topic = record.topic.removeprefix(self._prefix)
-        if record.value is None:
-            return
-        event = json.loads(record.value)
-        if event.get("tenant") != self._tenant:
+        try:
+            event = json.loads(record.value or b"null")
+        except (ValueError, RecursionError):
+            return  # not an event: for the services to put aside
+        if not isinstance(event, dict) or event.get("tenant") != self._tenant:
             return
         data, identity = event["data"], event["id"]
         self.records[topic] += 1

@@ -30,7 +30,7 @@ __all__ = ["Kafka"]
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 30.0
-_FORMAT_SECONDS = 60
+_FORMAT_SECONDS = 180  # 1 s on a machine that has nothing else to do
 _ATTEMPTS = 3  # with new ports each time, when another program took one between choosing and binding
 _BIND_FAILED = ("Address already in use", "BindException")
 
