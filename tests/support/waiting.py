@@ -11,7 +11,7 @@ T = TypeVar("T")
 async def eventually(
     condition: Callable[[], Awaitable[T]],
     *,
-    seconds: float = 20.0,
+    seconds: float = 60.0,
     every: float = 0.05,
     what: str = "condition",
 ) -> T:
