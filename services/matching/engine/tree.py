@@ -1,0 +1,75 @@
+"""Reporting lines as intervals: who is above whom is decided by three comparisons (an Euler tour).
+
+People who report to each other in a circle (an error in HR's data) are taken as one node, so that everybody in
+the circle is in one line with everybody else in it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Where somebody stands: ``first`` to ``last`` (exclusive) are the places of all who report to them."""
+
+    first: int
+    last: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Everybody's place."""
+
+    places: Mapping[str, Line]
+    circles: tuple[tuple[str, ...], ...]
+    """People who report to each other in a circle, each circle in the order of ids."""
+
+
+def tree_of(managers: Mapping[str, str], people: Iterable[str]) -> Tree:
+    """Places of everybody who is in *people* or is named in *managers*."""
+    everybody = sorted({*people, *managers.keys(), *managers.values()})
+    circles = _circles(managers, everybody)
+    head = {person: circle[0] for circle in circles for person in circle}
+    below: dict[str, list[str]] = {}
+    roots: list[str] = []
+    for person in everybody:
+        if head.get(person, person) != person:
+            continue
+        manager = None if person in head else managers.get(person)
+        if manager is None:
+            roots.append(person)
+        else:
+            below.setdefault(head.get(manager, manager), []).append(person)
+    places: dict[str, Line] = {}
+    clock = 0
+    for root in roots:
+        stack: list[tuple[str, int, bool]] = [(root, 0, False)]
+        entered: dict[str, int] = {}
+        while stack:
+            person, depth, done = stack.pop()
+            if done:
+                places[person] = Line(entered[person], clock, depth)
+                continue
+            entered[person] = clock
+            clock += 1
+            stack.append((person, depth, True))
+            stack += [(report, depth + 1, False) for report in reversed(below.get(person, []))]
+    for person, first in head.items():
+        places[person] = places[first]
+    return Tree(places, tuple(circles))
+
+
+def _circles(managers: Mapping[str, str], everybody: Iterable[str]) -> list[tuple[str, ...]]:
+    state: dict[str, int] = {}
+    circles: list[tuple[str, ...]] = []
+    for number, start in enumerate(everybody):
+        path: list[str] = []
+        person: str | None = start
+        while person is not None and person not in state:
+            state[person] = number
+            path.append(person)
+            person = managers.get(person)
+        if person is not None and state[person] == number:
+            circles.append(tuple(sorted(path[path.index(person) :])))
+    return circles
