@@ -22,7 +22,7 @@ from services.matching.engine.arrays import (
 )
 from services.matching.engine.configuration import Configuration, Objective, Rules, Weights
 from services.matching.engine.people import InvalidPool, Participant, Pool, check
-from services.matching.engine.tree import Tree, tree_of
+from services.matching.engine.tree import Line, place_of, tree_of
 from services.matching.engine.words import WORKING_DAY, draw, fold, offset, overlap, primary, rarity, stems
 
 _HIGHEST_LEVEL: Final = 100
@@ -48,35 +48,55 @@ class Encoded:
     """No pair can score more."""
 
 
+class Encoder:
+    """Mentors as arrays, and what is needed to put mentees beside them, now or later."""
+
+    def __init__(self, pool: Pool, configuration: Configuration) -> None:
+        """Raises :class:`InvalidPool` and :class:`InvalidConfiguration`."""
+        configuration.check()
+        check(pool)
+        self.pool, self.configuration = pool, configuration
+        weights = configuration.weights
+        self.mentors, draws = _in_order(pool.mentors, configuration.seed)
+        self.tree = tree_of(pool.managers, (p.person_id for p in (*pool.mentees, *pool.mentors)))
+        self.highest = _highest(weights)
+        self._numbers = _Numbers()
+        self._zones = _Zones(pool)
+        constants = [min(weights.history_most, weights.history * m.completed) for m in self.mentors]
+        self._side = self._side_of(self.mentors, draws, constants)
+        self._offered = _Offered(self.mentors, weights)
+        self._tables = _tables(configuration.rules, weights, self._zones.offsets)
+        self._special = _Specials(self.mentors, pool.failed, weights)
+        self._capacity = np.array([person.free for person in self.mentors], np.int64)
+
+    def encode(self, people: Iterable[Participant]) -> Encoded:
+        """These people as the mentees of the pool's mentors."""
+        mentees, draws = _in_order(people, self.configuration.seed)
+        side = self._side_of(mentees, draws, [0] * len(mentees))
+        kind = _kinds(side)
+        population = Population(
+            mentees=side,
+            mentors=self._side,
+            words=self._offered.wanted_by(mentees),
+            special=self._special.of(mentees),
+            tables=self._tables,
+            capacity=self._capacity,
+            bonus=_bonus(mentees, self.configuration.objective, self.highest),
+            order=np.lexsort((draws, kind)).astype(np.int64),
+            kind=kind,
+        )
+        return Encoded(
+            population, mentees, self.mentors, self._offered.names, self.tree.circles, self.highest
+        )
+
+    def _side_of(self, people: Sequence[Participant], draws: I64, constants: Sequence[int]) -> Side:
+        places = [place_of(self.tree, person.person_id, self.pool.managers) for person in people]
+        return _side(people, draws, self._numbers, self._zones, places, constants)
+
+
 def encode(pool: Pool, configuration: Configuration) -> Encoded:
-    """Raises :class:`InvalidPool` and :class:`InvalidConfiguration`."""
-    configuration.check()
-    check(pool)
-    weights, seed = configuration.weights, configuration.seed
-    numbers = _Numbers()
-    mentees, mentee_draws = _in_order(pool.mentees, seed)
-    mentors, mentor_draws = _in_order(pool.mentors, seed)
-    zones = _Zones(pool)
-    tree = tree_of(pool.managers, (person.person_id for person in (*mentees, *mentors)))
-    mentee_side = _side(mentees, mentee_draws, numbers, zones, tree, [0] * len(mentees))
-    constants = [min(weights.history_most, weights.history * m.completed) for m in mentors]
-    mentor_side = _side(mentors, mentor_draws, numbers, zones, tree, constants)
-    words, names = _words(mentees, mentors, weights)
-    tables = _tables(configuration.rules, weights, zones.offsets)
-    highest = _highest(weights)
-    kind = _kinds(mentee_side)
-    people = Population(
-        mentees=mentee_side,
-        mentors=mentor_side,
-        words=words,
-        special=_special(mentees, mentors, pool, weights),
-        tables=tables,
-        capacity=np.array([person.free for person in mentors], np.int64),
-        bonus=_bonus(mentees, configuration.objective, highest),
-        order=np.lexsort((mentee_draws, kind)).astype(np.int64),
-        kind=kind,
-    )
-    return Encoded(people, mentees, mentors, names, tree.circles, highest)
+    """The whole pool. Raises :class:`InvalidPool` and :class:`InvalidConfiguration`."""
+    return Encoder(pool, configuration).encode(pool.mentees)
 
 
 def _in_order(people: Iterable[Participant], seed: str) -> tuple[tuple[Participant, ...], I64]:
@@ -113,7 +133,8 @@ class _Zones:
         self._number = {value: number for number, value in enumerate(self.offsets)}
 
     def of(self, zone: str) -> int:
-        return self._number[offset(zone, self._as_of)]
+        """A zone that nobody had when the mentors were encoded counts as not known."""
+        return self._number.get(offset(zone, self._as_of), len(self.offsets) - 1)
 
 
 def _side(
@@ -121,10 +142,9 @@ def _side(
     draws: I64,
     numbers: _Numbers,
     zones: _Zones,
-    tree: Tree,
+    places: Sequence[Line],
     constants: Sequence[int],
 ) -> Side:
-    places = [tree.places[person.person_id] for person in people]
     spoken = [[numbers.of("language", primary(tag)) for tag in person.languages] for person in people]
     level = [UNKNOWN if p.level is None else max(0, min(p.level, _HIGHEST_LEVEL)) for p in people]
     department = [numbers.of("department", person.department) for person in people]
@@ -170,60 +190,77 @@ def _kinds(side: Side) -> I64:
     return np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _words(
-    mentees: Sequence[Participant], mentors: Sequence[Participant], weights: Weights
-) -> tuple[Words, tuple[str, ...]]:
-    numbers: dict[tuple[int, str], int] = {}
-    names: list[str] = []
-    factor: list[int] = []
-    offered: list[list[tuple[int, int]]] = []
+class _Offered:
+    """The words that mentors have, by factor, and who has them."""
 
-    def users(kind: Factor, word: str, shown: str) -> list[tuple[int, int]]:
-        number = numbers.get((kind, word))
-        if number is None:
-            number = numbers[kind, word] = len(names)
-            names.append(shown)
-            factor.append(kind)
-            offered.append([])
-        return offered[number]
-
-    for number, person in enumerate(mentors):
-        for skill, strength in _strongest(person.skills).items():
-            users(Factor.SKILLS, skill, skill).append((number, strength))
-    goal_words = _goal_words(mentors)
-    for number, found in enumerate(goal_words):
-        for stem in found:
-            users(Factor.GOALS, stem, stem).append((number, 1))
-    for kind in (Factor.INTERESTS, Factor.PREFERENCES):
+    def __init__(self, mentors: Sequence[Participant], weights: Weights) -> None:
+        self._weights = weights
+        self._numbers: dict[tuple[int, str], int] = {}
+        self._factor: list[int] = []
+        self._users: list[list[tuple[int, int]]] = []
         for number, person in enumerate(mentors):
-            for word in _folded(person.interests if kind is Factor.INTERESTS else person.preferences):
-                users(kind, word, word).append((number, 1))
-    goal_points = {
-        word: weights.goal_term * rarity(len(offered[number]), len(mentors)) // 64
-        for (kind, word), number in numbers.items()
-        if kind == Factor.GOALS
-    }
-    rows: list[list[tuple[int, int]]] = []
-    for person in mentees:
-        row = [(Factor.SKILLS, w, points * weights.skill) for w, points in _strongest(person.skills).items()]
-        row += [(Factor.GOALS, w, goal_points.get(w, 0)) for w in stems(person.goals)]
-        row += [(Factor.INTERESTS, w, weights.interest) for w in _folded(person.interests)]
-        row += [(Factor.PREFERENCES, w, weights.preference) for w in _folded(person.preferences)]
-        rows.append([(numbers[k, w], p) for k, w, p in row if p and (k, w) in numbers])
-    most = [weights.skills_most, weights.goals_most, weights.interests_most, weights.preferences_most]
-    flat = [entry for row in rows for entry in row]
-    used = [entry for row in offered for entry in row]
-    words = Words(
-        start=csr(rows),
-        word=np.array([word for word, _ in flat], np.int32),
-        points=np.array([points for _, points in flat], np.int32),
-        factor=np.array(factor, np.int32),
-        users=csr(offered),
-        mentor=np.array([mentor for mentor, _ in used], np.int32),
-        strength=np.array([strength for _, strength in used], np.int32),
-        most=np.array(most, np.int32),
-    )
-    return words, tuple(names)
+            for skill, strength in _strongest(person.skills).items():
+                self._add(Factor.SKILLS, skill, number, strength)
+        for number, found in enumerate(_goal_words(mentors)):
+            for stem in found:
+                self._add(Factor.GOALS, stem, number, 1)
+        for number, person in enumerate(mentors):
+            for word in _folded(person.interests):
+                self._add(Factor.INTERESTS, word, number, 1)
+            for word in _folded(person.preferences):
+                self._add(Factor.PREFERENCES, word, number, 1)
+        self.names = tuple(word for _, word in self._numbers)
+        self._rarity = [rarity(len(users), len(mentors)) for users in self._users]
+        used = [entry for row in self._users for entry in row]
+        self._start = csr(self._users)
+        self._mentor = np.array([mentor for mentor, _ in used], np.int32)
+        self._strength = np.array([strength for _, strength in used], np.int32)
+        self._factors = np.array(self._factor, np.int32)
+
+    def _add(self, factor: Factor, word: str, mentor: int, strength: int) -> None:
+        number = self._numbers.get((factor, word))
+        if number is None:
+            number = self._numbers[factor, word] = len(self._factor)
+            self._factor.append(factor)
+            self._users.append([])
+        self._users[number].append((mentor, strength))
+
+    def wanted_by(self, mentees: Sequence[Participant]) -> Words:
+        """What these mentees have in common with mentors."""
+        weights = self._weights
+        rows = [self._row(person) for person in mentees]
+        flat = [entry for row in rows for entry in row]
+        most = [weights.skills_most, weights.goals_most, weights.interests_most, weights.preferences_most]
+        return Words(
+            start=csr(rows),
+            word=np.array([word for word, _ in flat], np.int32),
+            points=np.array([points for _, points in flat], np.int32),
+            factor=self._factors,
+            users=self._start,
+            mentor=self._mentor,
+            strength=self._strength,
+            most=np.array(most, np.int32),
+        )
+
+    def _row(self, person: Participant) -> list[tuple[int, int]]:
+        """(word, points), the words of one factor beside each other."""
+        weights, numbers = self._weights, self._numbers
+        row: list[tuple[int, int]] = []
+        for skill, points in _strongest(person.skills).items():
+            number = numbers.get((Factor.SKILLS, skill))
+            if number is not None:
+                row.append((number, points * weights.skill))
+        for stem in stems(person.goals):
+            number = numbers.get((Factor.GOALS, stem))
+            if number is not None:
+                row.append((number, weights.goal_term * self._rarity[number] // 64))
+        for factor, words, points in (
+            (Factor.INTERESTS, person.interests, weights.interest),
+            (Factor.PREFERENCES, person.preferences, weights.preference),
+        ):
+            found = (numbers.get((factor, word)) for word in _folded(words))
+            row += [(number, points) for number in found if number is not None]
+        return [entry for entry in row if entry[1]]
 
 
 def _strongest(skills: Mapping[str, int]) -> dict[str, int]:
@@ -246,52 +283,55 @@ def _goal_words(mentors: Sequence[Participant]) -> list[list[str]]:
     return [[stem for stem in row if using[stem] <= most] for row in found]
 
 
-def _special(
-    mentees: Sequence[Participant], mentors: Sequence[Participant], pool: Pool, weights: Weights
-) -> Special:
+class _Specials:
     """Pairs forbidden one by one, and choices. A rule is never beaten by a choice: both are kept, the rule acts."""
-    number_of = {person.person_id: number for number, person in enumerate(mentors)}
-    avoided_by: dict[str, list[int]] = {}
-    chosen_by: dict[str, list[tuple[int, int]]] = {}
-    for number, mentor in enumerate(mentors):
-        for person_id in mentor.avoid:
-            avoided_by.setdefault(person_id, []).append(number)
-        for rank, person_id in enumerate(mentor.choices):
-            chosen_by.setdefault(person_id, []).append((number, _choice(rank, weights)))
-    failed: dict[str, list[int]] = {}
-    for mentee_id, mentor_id in pool.failed:
-        if mentor_id in number_of:
-            failed.setdefault(mentee_id, []).append(number_of[mentor_id])
-    rows: list[list[tuple[int, int, int, int]]] = []
-    for person in mentees:
-        rule: dict[int, int] = dict.fromkeys(failed.get(person.person_id, ()), Rule.FAILED_BEFORE)
-        rule |= dict.fromkeys(avoided_by.get(person.person_id, ()), Rule.AVOID)
-        rule |= {number_of[other]: Rule.AVOID for other in person.avoid if other in number_of}
-        if person.person_id in number_of:
-            rule[number_of[person.person_id]] = Rule.SAME_PERSON
-        own = {
-            number_of[other]: _choice(rank, weights)
-            for rank, other in reversed(list(enumerate(person.choices)))
-            if other in number_of
-        }
-        theirs: dict[int, int] = {}
-        for number, points in chosen_by.get(person.person_id, ()):
-            theirs[number] = max(points, theirs.get(number, 0))
-        rows.append(
-            [(j, rule.get(j, 0), own.get(j, 0), theirs.get(j, 0)) for j in sorted({*rule, *own, *theirs})]
+
+    def __init__(
+        self, mentors: Sequence[Participant], failed: Iterable[tuple[str, str]], weights: Weights
+    ) -> None:
+        self._weights = weights
+        self._number = {person.person_id: number for number, person in enumerate(mentors)}
+        self._avoided_by: dict[str, list[int]] = {}
+        self._chosen_by: dict[str, dict[int, int]] = {}
+        self._failed: dict[str, list[int]] = {}
+        for number, mentor in enumerate(mentors):
+            for person_id in mentor.avoid:
+                self._avoided_by.setdefault(person_id, []).append(number)
+            for person_id, points in self._points(mentor.choices).items():
+                self._chosen_by.setdefault(person_id, {})[number] = points
+        for mentee_id, mentor_id in failed:
+            if mentor_id in self._number:
+                self._failed.setdefault(mentee_id, []).append(self._number[mentor_id])
+
+    def _points(self, choices: Sequence[str]) -> dict[str, int]:
+        """By person; who is named twice counts where first named."""
+        weights = self._weights
+        ranked = enumerate(dict.fromkeys(choices))
+        return {one: max(0, weights.first_choice - rank * weights.choice_fall) for rank, one in ranked}
+
+    def of(self, mentees: Sequence[Participant]) -> Special:
+        rows = [self._row(person) for person in mentees]
+        flat = [entry for row in rows for entry in row]
+        return Special(
+            start=csr(rows),
+            mentor=np.array([entry[0] for entry in flat], np.int32),
+            rule=np.array([entry[1] for entry in flat], np.int16),
+            by_mentee=np.array([entry[2] for entry in flat], np.int32),
+            by_mentor=np.array([entry[3] for entry in flat], np.int32),
         )
-    flat = [entry for row in rows for entry in row]
-    return Special(
-        start=csr(rows),
-        mentor=np.array([entry[0] for entry in flat], np.int32),
-        rule=np.array([entry[1] for entry in flat], np.int16),
-        by_mentee=np.array([entry[2] for entry in flat], np.int32),
-        by_mentor=np.array([entry[3] for entry in flat], np.int32),
-    )
 
-
-def _choice(rank: int, weights: Weights) -> int:
-    return max(0, weights.first_choice - rank * weights.choice_fall)
+    def _row(self, person: Participant) -> list[tuple[int, int, int, int]]:
+        number_of, person_id = self._number, person.person_id
+        rule: dict[int, int] = dict.fromkeys(self._failed.get(person_id, ()), Rule.FAILED_BEFORE)
+        rule |= dict.fromkeys(self._avoided_by.get(person_id, ()), Rule.AVOID)
+        rule |= {number_of[other]: Rule.AVOID for other in person.avoid if other in number_of}
+        if person_id in number_of:
+            rule[number_of[person_id]] = Rule.SAME_PERSON
+        points = self._points(person.choices)
+        own = {number_of[other]: given for other, given in points.items() if other in number_of}
+        theirs = self._chosen_by.get(person_id, {})
+        pairs = sorted({*rule, *own, *theirs})
+        return [(j, rule.get(j, 0), own.get(j, 0), theirs.get(j, 0)) for j in pairs]
 
 
 def _tables(rules: Rules, weights: Weights, offsets: Sequence[int | None]) -> Tables:

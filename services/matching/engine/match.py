@@ -115,10 +115,7 @@ def _unmatched(encoded: Encoded, i: int) -> Unmatched:
     allowed = int(count_allowed(encoded.people, i, reasons))
     reasons[Rule.NONE] = 0
     forbidden = {Rule(number): int(count) for number, count in enumerate(reasons) if count}
-    if not encoded.mentors:
-        why = Why.NOBODY
-    else:
-        why = Why.ALL_FULL if allowed else Why.RULES
+    why = Why.NOBODY if not encoded.mentors else Why.ALL_FULL if allowed else Why.RULES
     return Unmatched(encoded.mentees[i].person_id, why, forbidden)
 
 

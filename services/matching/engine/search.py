@@ -8,6 +8,7 @@ ends when the proven gap is inside the tolerance, or there is nothing to add, or
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -72,7 +73,7 @@ def search(
             k,
             threads,
             people.order,
-            lambda done: tell(f"round {number}: proving", done),
+            partial(tell, f"round {number}: proving"),
         )
         now = _measure(people, graph, solved, price, held, found, number)
         if (

@@ -60,6 +60,15 @@ def tree_of(managers: Mapping[str, str], people: Iterable[str]) -> Tree:
     return Tree(places, tuple(circles))
 
 
+def place_of(tree: Tree, person_id: str, managers: Mapping[str, str]) -> Line:
+    """Somebody's place; whoever came after the tree was made is a leaf below their manager, or alone."""
+    known = tree.places.get(person_id)
+    if known is not None:
+        return known
+    above = tree.places.get(managers.get(person_id, ""))
+    return Line(-1, -1, 0) if above is None else Line(above.first, above.first, above.depth + 1)
+
+
 def _circles(managers: Mapping[str, str], everybody: Iterable[str]) -> list[tuple[str, ...]]:
     state: dict[str, int] = {}
     circles: list[tuple[str, ...]] = []
