@@ -1,0 +1,193 @@
+"""Why these two, and why not those: from the rules, the factors and the prices of a run, nothing else.
+
+What participants read names only what both have shown each other anyway: no wishes, no choices, no avoid lists, no
+earlier failures. Coordinators read everything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from services.matching.engine.arrays import Factor, Rule
+from services.matching.engine.encode import Encoded
+from services.matching.engine.kernel import broken_rule, factors_of
+
+_MOST_REASONS: Final = 5
+_WORD_LETTERS: Final = 120
+_PRIVATE: Final = frozenset({Factor.PREFERENCES, Factor.MENTEE_CHOICE, Factor.MENTOR_CHOICE})
+
+_RULES: Final[Mapping[Rule, str]] = {
+    Rule.SAME_PERSON: "Nobody mentors themselves.",
+    Rule.AVOID: "One of the two does not want to be paired with the other.",
+    Rule.FAILED_BEFORE: "They were proposed or paired before, without success.",
+    Rule.LEVEL: "Their levels are not as far apart as the programme asks.",
+    Rule.OVERLAP: "Their working hours overlap too little.",
+    Rule.LANGUAGE: "They have no language in common.",
+    Rule.DEPARTMENT: "They are of one department.",
+    Rule.TEAM: "They are of one team.",
+    Rule.REPORTING_LINE: "One of the two reports to the other, directly or through others.",
+    Rule.FULL: "The mentor has no room.",
+}
+
+
+class NotPaired(StrEnum):
+    """Why somebody is not somebody's mentor."""
+
+    PAIRED = "paired"
+    """They are a pair."""
+    RULE = "rule"
+    """A rule forbids it."""
+    PRICE = "price"
+    """The mentor's places are worth more to others."""
+    WORSE = "worse"
+    """The mentee has somebody who suits them better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One factor of a score."""
+
+    factor: Factor
+    points: int
+    share: float
+    """Of the score, 0 to 1."""
+    words: tuple[str, ...]
+    """What both have in common there, the most valuable first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A pair, made or possible."""
+
+    mentee_id: str
+    mentor_id: str
+    score: int
+    shares: tuple[Share, ...]
+    """For coordinators, the largest first."""
+    reasons: tuple[str, ...]
+    """For the two people themselves: sentences, at most five."""
+    rules: tuple[Rule, ...]
+    """Rules that forbid the pair; the first decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """Why a pair was not made, in numbers that can be added up by hand."""
+
+    verdict: NotPaired
+    sentence: str
+    score: int
+    price: int
+    """What a place with this mentor costs."""
+    gain: int
+    """Score less price."""
+    own_gain: int
+    """The mentee's score less price with the mentor they got; 0 with nobody."""
+
+
+def explain(encoded: Encoded, i: int, j: int) -> Explanation:
+    """Mentee number *i* and mentor number *j* of the arrays."""
+    points = factors_of(encoded.people, i, j)
+    score = int(points.sum())
+    words = _common_words(encoded, i, j)
+    shares = [
+        Share(factor, int(points[factor]), int(points[factor]) / score, words.get(factor, ()))
+        for factor in Factor
+        if points[factor]
+    ]
+    shares.sort(key=lambda share: (-share.points, share.factor))
+    return Explanation(
+        mentee_id=encoded.mentees[i].person_id,
+        mentor_id=encoded.mentors[j].person_id,
+        score=score,
+        shares=tuple(shares),
+        reasons=_reasons(shares),
+        rules=_rules(encoded, i, j),
+    )
+
+
+def rule_sentence(rule: Rule) -> str:
+    """A rule in words, for coordinators."""
+    return _RULES[rule]
+
+
+def why_not(encoded: Encoded, prices: Mapping[str, int], chosen: Mapping[str, str], i: int, j: int) -> WhyNot:
+    """*prices* by mentor and *chosen* mentor by mentee are those of the run."""
+    mentee_id, mentor_id = encoded.mentees[i].person_id, encoded.mentors[j].person_id
+    score = int(factors_of(encoded.people, i, j).sum())
+    price = prices.get(mentor_id, 0)
+    own = chosen.get(mentee_id)
+    own_gain = 0
+    if own is not None:
+        number = next(n for n, mentor in enumerate(encoded.mentors) if mentor.person_id == own)
+        own_gain = int(factors_of(encoded.people, i, number).sum()) - prices.get(own, 0)
+    rules = _rules(encoded, i, j)
+    if own == mentor_id:
+        verdict, sentence = NotPaired.PAIRED, "They are a pair."
+    elif rules:
+        verdict, sentence = NotPaired.RULE, rule_sentence(rules[0])
+    elif price and score - price <= own_gain:
+        verdict = NotPaired.PRICE
+        sentence = (
+            f"Others need this mentor more: a place costs {price:,} points. {score:,} points together leave "
+            f"{score - price:,}; the mentee has {own_gain:,} as it is."
+        )
+    else:
+        verdict = NotPaired.WORSE
+        sentence = (
+            f"{score:,} points together are no more than the {own_gain:,} that the mentee has as it is."
+        )
+    return WhyNot(verdict, sentence, score, price, score - price, own_gain)
+
+
+def _rules(encoded: Encoded, i: int, j: int) -> tuple[Rule, ...]:
+    first = Rule(int(broken_rule(encoded.people, i, j)))
+    found = [] if first is Rule.NONE else [first]
+    if encoded.people.capacity[j] == 0:
+        found.append(Rule.FULL)
+    return tuple(found)
+
+
+def _common_words(encoded: Encoded, i: int, j: int) -> dict[Factor, tuple[str, ...]]:
+    words = encoded.people.words
+    found: dict[Factor, list[tuple[int, str]]] = {}
+    for place in range(int(words.start[i]), int(words.start[i + 1])):
+        word = int(words.word[place])
+        users = slice(int(words.users[word]), int(words.users[word + 1]))
+        at = np.flatnonzero(words.mentor[users] == j)
+        if len(at):
+            worth = int(words.points[place]) * int(words.strength[users][at[0]])
+            found.setdefault(Factor(int(words.factor[word])), []).append((-worth, encoded.words[word]))
+    return {factor: tuple(word for _, word in sorted(pairs)) for factor, pairs in found.items()}
+
+
+def _reasons(shares: list[Share]) -> tuple[str, ...]:
+    """General sentences, the strongest first; nothing that one of the two keeps to themselves."""
+    reasons: list[str] = []
+    for share in shares:
+        if share.factor in _PRIVATE:
+            continue
+        if share.factor is Factor.SKILLS:
+            reasons += [f"Offers {_short(word)}, which the mentee wants to learn" for word in share.words[:3]]
+        elif share.factor is Factor.INTERESTS:
+            reasons += [f"Both care about {_short(word)}" for word in share.words[:2]]
+        else:
+            reasons += _GENERAL.get(share.factor, ())
+    return tuple(reasons[:_MOST_REASONS]) or ("They meet what the programme asks of a pair",)
+
+
+_GENERAL: Final[Mapping[Factor, tuple[str, ...]]] = {
+    Factor.GOALS: ("Their goals have words in common",),
+    Factor.WORKING_STYLE: ("Both like to work in the same way",),
+    Factor.EXPERIENCE: ("The mentor is ahead by a step that can be followed",),
+    Factor.OFFICE: ("They work at the same place",),
+    Factor.WORKING_HOURS: ("Their working hours overlap",),
+    Factor.HISTORY: ("The mentor has led others to their goals",),
+}
+
+
+def _short(word: str) -> str:
+    return word[:_WORD_LETTERS]
