@@ -18,6 +18,7 @@ from services.matching.engine.arrays import I32, I64
 _BIDS_EACH: Final = 400
 """Bids per mentee after which a step is given up as too small: many alike people outbid each other for ever."""
 _COARSER: Final = 16
+_LOWERINGS: Final = 20
 
 
 class Graph(NamedTuple):
@@ -28,47 +29,87 @@ class Graph(NamedTuple):
     count: I32
 
 
+class Book(NamedTuple):
+    """Who holds which place at which bid: each mentor's places are a heap, the lowest bid first."""
+
+    start: I64
+    """[mentors + 1] into ``bid`` and ``bidder``."""
+    bid: I64
+    bidder: I32
+    taken: I64
+    """[mentors] places held."""
+    price: I64
+    """[mentors] points times scale; 0 while there is room."""
+    assigned: I32
+    """[mentees] mentor, or -1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """``mentor`` is [mentees], -1 for nobody. Prices [mentors] are points times ``scale``, 0 while there is room."""
+    """An assignment, and the state of the auction from which later ones can go on."""
 
-    mentor: I32
-    price: I64
+    book: Book
     scale: int
     bids: int
     exact: bool
     """Whether it is optimal on the graph."""
 
+    @property
+    def mentor(self) -> I32:
+        """[mentees] or -1."""
+        return self.book.assigned
+
+    @property
+    def price(self) -> I64:
+        """[mentors] points times ``scale``."""
+        return self.book.price
+
+
+def _book(people: int, capacity: I64, price: I64) -> Book:
+    start = np.zeros(len(capacity) + 1, np.int64)
+    np.cumsum(capacity, out=start[1:])
+    places = int(start[-1])
+    return Book(
+        start=start,
+        bid=np.zeros(places, np.int64),
+        bidder=np.zeros(places, np.int32),
+        taken=np.zeros(len(capacity), np.int64),
+        price=price,
+        assigned=np.full(people, -1, np.int32),
+    )
+
 
 @njit(cache=True, nogil=True)
 def _auction(
-    graph: Any, capacity: Any, bonus: Any, scale: int, step: int, most_bids: int, price: Any, assigned: Any
+    graph: Any,
+    capacity: Any,
+    bonus: Any,
+    scale: int,
+    step: int,
+    most_bids: int,
+    book: Any,
+    queue: Any,
+    waiting: int,
 ) -> int:
-    """Bids made, or -1 when they were too many. *price* holds where prices begin, and then where they end."""
-    people, mentors = len(graph.count), len(capacity)
-    start = np.zeros(mentors + 1, np.int64)
-    for j in range(mentors):
-        start[j + 1] = start[j] + capacity[j]
-    bid = np.empty(start[mentors], np.int64)
-    bidder = np.empty(start[mentors], np.int32)
-    taken = np.zeros(mentors, np.int64)
-    queue = np.empty(people + 1, np.int32)
-    for i in range(people):
-        queue[i] = i
-        assigned[i] = -1
-    head, waiting, bids = 0, people, 0
+    """Let those in *queue* (a ring with room for everybody and one more; the first *waiting* of it) bid until nobody
+    waits. Bids made, or -1 when they would be more than *most_bids*."""
+    mentor, score, count = graph.mentor, graph.score, graph.count
+    start, bid, bidder, taken = book.start, book.bid, book.bidder, book.taken
+    price, assigned = book.price, book.assigned
+    ring = len(queue)
+    head, bids = 0, 0
     while waiting > 0:
         i = queue[head]
-        head = 0 if head == people else head + 1
+        head = head + 1 if head + 1 < ring else 0
         waiting -= 1
         best = np.int64(0)
         second = np.int64(0)
         chosen = -1
-        for a in range(graph.count[i]):
-            j = graph.mentor[i, a]
+        for a in range(count[i]):
+            j = mentor[i, a]
             if capacity[j] == 0:
                 continue
-            gain = (graph.score[i, a] + bonus[i]) * scale - price[j]
+            gain = (score[i, a] + bonus[i]) * scale - price[j]
             if gain > best:
                 second, best, chosen = best, gain, j
             elif gain > second:
@@ -91,7 +132,7 @@ def _auction(
             outbid = bidder[first]
             assigned[outbid] = -1
             tail = head + waiting
-            queue[tail - people - 1 if tail > people else tail] = outbid
+            queue[tail if tail < ring else tail - ring] = outbid
             waiting += 1
             place = 0
             while 2 * place + 1 < room:
@@ -106,60 +147,76 @@ def _auction(
         assigned[i] = chosen
         if taken[chosen] == room:
             price[chosen] = max(price[chosen], bid[first])
-    for j in range(mentors):
-        if taken[j] < capacity[j] and price[j] > 0:
-            price[j] = -price[j]  # begun above nothing and never full: for the caller to lower
     return bids
 
 
-def assign(graph: Graph, capacity: I64, bonus: I64) -> Assignment:
+def assign(graph: Graph, capacity: I64, bonus: I64, *, room_to_grow: int = 0) -> Assignment:
     """The best assignment on *graph*: exact unless people are so alike that its bids would be too many.
 
-    *capacity* [mentors]; *bonus* [mentees] is added to a mentee's scores.
+    *capacity* [mentors]; *bonus* [mentees] is added to a mentee's scores. With *room_to_grow* so many more mentees may
+    :func:`join <joined>` later and the assignment stays exact.
     """
-    people, mentors = len(graph.count), len(capacity)
-    scale = people + 1
-    most = _BIDS_EACH * people + 10_000
-    assigned = np.empty(people, np.int32)
-    price = np.zeros(mentors, np.int64)
+    people = len(graph.count)
+    scale = people + room_to_grow + 1
+    price = np.zeros(len(capacity), np.int64)
     total, step = 0, 1
-    while True:
-        bids = _auction(graph, capacity, bonus, scale, step, most, price, assigned)
-        if bids >= 0:
-            break
-        total += most
+    while (book := _run(graph, capacity, bonus, scale, step, price.copy())) is None:
+        total += _most_bids(people)
         step *= _COARSER
-        price[:] = 0
-    total += bids
     # A coarse step has shown about where prices end. Finer ones begin a little below.
     while step > 1:
-        finer = step // _COARSER
-        begin = np.maximum(0, price - 2 * step)
-        better, bids = _settle(graph, capacity, bonus, scale, finer, most, begin)
-        total += bids
-        if better is None:
-            break
-        assigned, price, step = *better, finer
-    return Assignment(assigned, price, scale, total, step == 1)
+        begin = np.maximum(0, book[0].price - 2 * step)
+        step //= _COARSER
+        finer = _settle(graph, capacity, bonus, scale, step, begin)
+        if finer is None:
+            return Assignment(book[0], scale, total + book[1], exact=False)
+        book = finer
+        total += book[1]
+    return Assignment(book[0], scale, total + book[1], exact=True)
 
 
-_LOWERINGS: Final = 20
+def _most_bids(people: int) -> int:
+    return _BIDS_EACH * people + 10_000
+
+
+def _run(
+    graph: Graph, capacity: I64, bonus: I64, scale: int, step: int, price: I64
+) -> tuple[Book, int] | None:
+    """An auction that begins with *price*, and its bids; None when they would be too many."""
+    people = len(graph.count)
+    book = _book(people, capacity, price)
+    queue = np.zeros(people + 1, np.int32)
+    queue[:people] = np.arange(people)
+    bids = int(_auction(graph, capacity, bonus, scale, step, _most_bids(people), book, queue, people))
+    return None if bids < 0 else (book, bids)
 
 
 def _settle(
-    graph: Graph, capacity: I64, bonus: I64, scale: int, step: int, most: int, price: I64
-) -> tuple[tuple[I32, I64] | None, int]:
+    graph: Graph, capacity: I64, bonus: I64, scale: int, step: int, price: I64
+) -> tuple[Book, int] | None:
     """An auction that begins with prices: whoever ends with room and a price begins the next one at nothing."""
     total = 0
     for _ in range(_LOWERINGS):
-        assigned = np.empty(len(graph.count), np.int32)
-        begin = price.copy()
-        bids = _auction(graph, capacity, bonus, scale, step, most, price, assigned)
-        if bids < 0:
-            return None, total + most
+        done = _run(graph, capacity, bonus, scale, step, price.copy())
+        if done is None:
+            return None
+        book, bids = done
         total += bids
-        unsold = price < 0
+        unsold = (book.taken < capacity) & (book.price > 0)
         if not unsold.any():
-            return (assigned, price), total
-        price = np.where(unsold, 0, begin)
-    return None, total
+            return book, total
+        price = np.where(unsold, 0, price)
+    return None
+
+
+def joined(graph: Graph, capacity: I64, bonus: I64, assignment: Assignment, mentee: int) -> int:
+    """Go on with the auction for a mentee whose row of *graph* was just filled in. The book is changed in place; the
+    result is as good as a new assignment of everybody. Returns the bids made; raises ``RuntimeError`` when they were
+    too many and the book must be made anew."""
+    queue = np.zeros(len(graph.count) + 1, np.int32)
+    queue[0] = mentee
+    most = _most_bids(len(graph.count))
+    bids = int(_auction(graph, capacity, bonus, assignment.scale, 1, most, assignment.book, queue, 1))
+    if bids < 0:
+        raise RuntimeError("one arrival set off too many bids")
+    return bids

@@ -1,7 +1,7 @@
 """The stable variant: deferred acceptance (Gale and Shapley 1962) with capacities, on a graph of candidates.
 
-A set of pairs is stable when no mentee and mentor would both rather have each other than what they have. Each side ranks
-by the score without what only the other side chose; ties are broken by the seeded draw.
+A set of pairs is stable when no mentee and mentor would both rather have each other than what they have. Each side
+ranks by the score without what only the other side chose; ties are broken by the seeded draw.
 """
 
 from dataclasses import dataclass
