@@ -17,7 +17,8 @@ from services.matching.engine.arrays import I32, I64
 
 _BIDS_EACH: Final = 400
 """Bids per mentee after which a step is given up as too small: many alike people outbid each other for ever."""
-_COARSER: Final = 16
+_COARSEST: Final = 64
+_FINER: Final = 16
 _LOWERINGS: Final = 20
 
 
@@ -158,20 +159,25 @@ def assign(graph: Graph, capacity: I64, bonus: I64, *, room_to_grow: int = 0) ->
     """
     people = len(graph.count)
     scale = people + room_to_grow + 1
-    price = np.zeros(len(capacity), np.int64)
-    total, step = 0, 1
-    while (book := _run(graph, capacity, bonus, scale, step, price.copy())) is None:
+    nothing = np.zeros(len(capacity), np.int64)
+    step, total = 1, 0
+    book = _run(graph, capacity, bonus, scale, step, nothing.copy())
+    if book is None:
+        # People are so alike that they outbid each other by a step at a time: begin with great steps, which show
+        # about where prices end, and let finer ones begin a little below.
         total += _most_bids(people)
-        step *= _COARSER
-    # A coarse step has shown about where prices end. Finer ones begin a little below.
+        step = max(1, int(graph.score.max() + bonus.max()) * scale // _COARSEST)
+        while (book := _run(graph, capacity, bonus, scale, step, nothing.copy())) is None:
+            total += _most_bids(people)
+            step *= _FINER
     while step > 1:
         begin = np.maximum(0, book[0].price - 2 * step)
-        step //= _COARSER
+        step = max(1, step // _FINER)
         finer = _settle(graph, capacity, bonus, scale, step, begin)
         if finer is None:
             return Assignment(book[0], scale, total + book[1], exact=False)
-        book = finer
         total += book[1]
+        book = finer
     return Assignment(book[0], scale, total + book[1], exact=True)
 
 
