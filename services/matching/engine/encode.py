@@ -57,11 +57,11 @@ class Encoder:
         check(pool)
         self.pool, self.configuration = pool, configuration
         weights = configuration.weights
-        self.mentors, draws = _in_order(pool.mentors, configuration.seed)
+        self._zones = _Zones(pool)
+        self.mentors, draws = self._beside(*_in_order(pool.mentors, configuration.seed))
         self.tree = tree_of(pool.managers, (p.person_id for p in (*pool.mentees, *pool.mentors)))
         self.highest = _highest(weights)
         self._numbers = _Numbers()
-        self._zones = _Zones(pool)
         constants = [min(weights.history_most, weights.history * m.completed) for m in self.mentors]
         self._side = self._side_of(self.mentors, draws, constants)
         self._offered = _Offered(self.mentors, weights)
@@ -88,6 +88,14 @@ class Encoder:
         return Encoded(
             population, mentees, self.mentors, self._offered.names, self.tree.circles, self.highest
         )
+
+    def _beside(self, mentors: tuple[Participant, ...], draws: I64) -> tuple[tuple[Participant, ...], I64]:
+        """Mentors of one level and zone beside each other, so that rules pass over many at once."""
+        order = sorted(
+            range(len(mentors)),
+            key=lambda n: (mentors[n].level or 0, self._zones.of(mentors[n].time_zone), n),
+        )
+        return tuple(mentors[n] for n in order), draws[order]
 
     def _side_of(self, people: Sequence[Participant], draws: I64, constants: Sequence[int]) -> Side:
         places = [place_of(self.tree, person.person_id, self.pool.managers) for person in people]

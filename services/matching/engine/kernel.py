@@ -12,10 +12,11 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-from services.matching.engine.arrays import INFEASIBLE, UNKNOWN, Factor, Rule
+from services.matching.engine.arrays import INFEASIBLE, SPARSE, UNKNOWN, Factor, Rule
 
-_CHUNK: Final = 128
+_CHUNK: Final = 64
 _FACTORS: Final = len(Factor)
+_SPARSE: Final = SPARSE
 
 # Plain numbers: the compiler takes them as constants.
 _AVOID_NONE: Final = int(Rule.NONE)
@@ -121,7 +122,7 @@ def factors_of(p: Any, i: int, j: int) -> Any:
 
 @_inlined
 def _base_row(p: Any, i: int, price: Any, base: Any, top: Any) -> None:
-    """Base points less prices of everybody with room, and each chunk's highest."""
+    """Base points less prices of everybody with room; ``top`` tells the chunks in which nobody is allowed."""
     levels = p.tables.levels[p.mentees.level[i] + 1]
     zones = p.tables.zones[p.mentees.zone[i]]
     office, style = p.mentees.office[i], p.mentees.style[i]
@@ -145,54 +146,36 @@ def _base_row(p: Any, i: int, price: Any, base: Any, top: Any) -> None:
 
 
 @_inlined
-def _add_words(p: Any, i: int, sum_: Any, add: Any, most: Any) -> None:
-    """What the mentee's words and choices add, by mentor; ``most`` is at least the highest of each chunk."""
-    w = p.words
-    a, end = w.start[i], w.start[i + 1]
-    while a < end:
-        factor = w.factor[w.word[a]]
-        z = a
-        while z < end and w.factor[w.word[z]] == factor:
-            points = w.points[z]
-            for q in range(w.users[w.word[z]], w.users[w.word[z] + 1]):
-                sum_[w.mentor[q]] += points * w.strength[q]
-            z += 1
-        limit = w.most[factor]
-        for b in range(a, z):
-            for q in range(w.users[w.word[b]], w.users[w.word[b] + 1]):
-                j = w.mentor[q]
-                points = sum_[j]
-                if points:
-                    sum_[j] = 0
-                    add[j] += min(points, limit)
-                    most[j // _CHUNK] = max(most[j // _CHUNK], add[j])
-        a = z
-    for place in range(p.special.start[i], p.special.start[i + 1]):
-        j = p.special.mentor[place]
-        if p.special.rule[place] != 0:
-            add[j] = INFEASIBLE  # with base points it stays far below everything
-        else:
-            add[j] += p.special.by_mentee[place] + p.special.by_mentor[place]
-            most[j // _CHUNK] = max(most[j // _CHUNK], add[j])
-
-
-@_inlined
-def _clear_words(p: Any, i: int, add: Any, most: Any) -> None:
-    w = p.words
-    for a in range(w.start[i], w.start[i + 1]):
-        for q in range(w.users[w.word[a]], w.users[w.word[a] + 1]):
-            add[w.mentor[q]] = 0
-    for place in range(p.special.start[i], p.special.start[i + 1]):
-        add[p.special.mentor[place]] = 0
-    most[:] = 0
+def _gather(p: Any, i: int, sums: Any) -> None:
+    """[factors, mentors] points of the words that the mentee shares with each mentor, before their limits."""
+    word, points, factors, users = p.words.word, p.words.points, p.words.factor, p.words.users
+    mentor, strength = p.words.mentor, p.words.strength
+    for a in range(p.words.start[i], p.words.start[i + 1]):
+        worth = points[a]
+        row = sums[factors[word[a]]]
+        for q in range(users[word[a]], users[word[a] + 1]):
+            row[mentor[q]] += worth * strength[q]
 
 
 @_fast
-def _highest(base: Any, add: Any, start: int, end: int) -> int:
-    highest = np.int32(-2147483648)
-    for j in range(start, end):
-        highest = max(highest, base[j] + add[j])
-    return highest
+def _add_up(
+    base: Any, one: Any, two: Any, three: Any, four: Any, most: Any, first: int, past: int, values: Any
+) -> None:
+    """Points of some mentors from base points and the sums of the four factors over words, each up to its limit."""
+    a, b, c, d = most[0], most[1], most[2], most[3]
+    for j in range(first, past):
+        values[j] = base[j] + min(one[j], a) + min(two[j], b) + min(three[j], c) + min(four[j], d)
+
+
+@_fast
+def _heights(values: Any, first: int, past: int, height: Any) -> None:
+    """The highest of each chunk from one chunk to another."""
+    for chunk in range(first, past):
+        start, end = chunk * _CHUNK, min(len(values), (chunk + 1) * _CHUNK)
+        highest = values[start]
+        for j in range(start, end):
+            highest = max(highest, values[j])
+        height[chunk] = highest
 
 
 @_fast
@@ -232,10 +215,15 @@ def best_mentors(
     chunks = (count + _CHUNK - 1) // _CHUNK
     base = np.empty(count, np.int32)
     top = np.empty(chunks, np.int32)
-    sum_ = np.zeros(count, np.int32)
-    add = np.zeros(count, np.int32)
-    most = np.zeros(chunks, np.int32)
-    values = np.empty(k, np.int32)
+    sums = np.zeros((_SPARSE, count), np.int32)
+    one, two, three, four = sums[0], sums[1], sums[2], sums[3]
+    values = np.full(count, INFEASIBLE, np.int32)
+    limits = p.words.most
+    kept_base = np.empty(count, np.int32)
+    height = np.empty(chunks, np.int32)
+    turn = np.empty(chunks, np.int32)
+    asked = np.empty(chunks, np.int32)
+    best = np.empty(k, np.int32)
     who = np.empty(k, np.int32)
     # Arrays are taken out of the tuples once: doing it for every pair would count references every time.
     my_languages, languages, need_language = p.mentees.languages, p.mentors.languages, p.tables.language
@@ -251,21 +239,43 @@ def best_mentors(
         if p.kind[i] != last:
             last = p.kind[i]
             _base_row(p, i, price, base, top)
-        _add_words(p, i, sum_, add, most)
+        _gather(p, i, sums)
+        for special in range(p.special.start[i], p.special.start[i + 1]):
+            j = p.special.mentor[special]
+            kept_base[special - p.special.start[i]] = base[j]
+            if p.special.rule[special] != 0:
+                base[j] = INFEASIBLE
+            elif base[j] != INFEASIBLE:
+                base[j] += p.special.by_mentee[special] + p.special.by_mentor[special]
         kept = 0
         needed = floor[i]
         start = p.mentees.draw[i] % max(1, chunks)
+        # Chunks in which somebody is allowed lie beside each other: few and long stretches, gone through at once.
+        chunk = 0
+        while chunk < chunks:
+            stretch = chunk
+            while chunk < chunks and top[chunk] != INFEASIBLE:
+                chunk += 1
+            if chunk > stretch:
+                first, past = stretch * _CHUNK, min(count, chunk * _CHUNK)
+                _add_up(base, one, two, three, four, limits, first, past, values)
+                _heights(values, stretch, chunk, height)
+            chunk += 1
+        sums[:] = 0
+        worth = 0
         for step in range(chunks):
-            chunk = start + step
-            if chunk >= chunks:
-                chunk -= chunks
-            if top[chunk] == INFEASIBLE or top[chunk] + most[chunk] <= needed:
-                continue
+            chunk = start + step if start + step < chunks else start + step - chunks
+            if top[chunk] != INFEASIBLE and height[chunk] > needed:
+                turn[worth], asked[worth] = chunk, -height[chunk]
+                worth += 1
+        # The highest chunks first, so that what is asked rises early.
+        for number in np.argsort(asked[:worth], kind="mergesort"):
+            if -asked[number] <= needed:
+                break
+            chunk = turn[number]
             first, past = chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)
-            if _highest(base, add, first, past) <= needed:
-                continue
             for j in range(first, past):
-                value = base[j] + add[j]
+                value = values[j]
                 if value <= needed or base[j] == INFEASIBLE:
                     continue
                 # What _broken_late says, without its way through the tuples.
@@ -283,14 +293,15 @@ def best_mentors(
                         apart = depths[j] - my_depth
                     if apart <= line_levels:
                         continue
-                kept = _keep(values, who, kept, k, value, j)
+                kept = _keep(best, who, kept, k, value, j)
                 if kept == k:
-                    needed = max(needed, values[0])
+                    needed = max(needed, best[0])
         for number in range(kept):
             mentors[i, number] = who[number]
-            scores[i, number] = values[number] + price[who[number]]
+            scores[i, number] = best[number] + price[who[number]]
         found[i] = kept
-        _clear_words(p, i, add, most)
+        for special in range(p.special.start[i], p.special.start[i + 1]):
+            base[p.special.mentor[special]] = kept_base[special - p.special.start[i]]
 
 
 @_fast
