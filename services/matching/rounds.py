@@ -15,8 +15,8 @@ from services.matching import solver, store
 from services.matching.domain.mentees import Found
 from services.matching.domain.pairs import Proposal, ProposalStatus
 from services.matching.domain.people import Programme
-from services.matching.engine import Pair, Result
 from services.matching.pairs import open_proposal, pass_gate, want_gate
+from services.matching.solver_process import Pair, Result
 from services.matching.store import ENROLMENT, MENTEE, MENTOR_LOAD, PERSON, PROGRAMME, PROPOSAL, SeenPool
 from services.matching.waking import wake
 from shared.contracts import derived_id
@@ -30,7 +30,7 @@ async def run_round(uow: Uow, programme_id: str) -> None:
     seen = await store.read_pool(uow, programme_id)
     if seen is None:
         return
-    result = await solver.match(seen.pool, lambda: store.keep_alive(uow))
+    result = await solver.match(seen.pool, seen.configuration, lambda: store.keep_alive(uow))
     await uow.prefetch(_wants(seen, result))
     await pass_gate(uow)
     programme = await uow.get(PROGRAMME, programme_id)

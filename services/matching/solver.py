@@ -1,4 +1,5 @@
-"""The engine in a process of its own, so that a long round never holds up the event loop.
+"""The engine in a process of its own, so that a long round never holds up the event loop, and its compiler takes no
+memory here.
 
 The process is started when it is first needed. It ends with this service's worker ``solver``, and by
 itself when this process is killed.
@@ -11,27 +12,25 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final
 
-from services.matching.engine import Pool, Result
-from services.matching.engine import match as compute
-from services.matching.solver_process import end_with_parent
+from services.matching.engine import Configuration, Pool
+from services.matching.solver_process import Result, compute, end_with_parent
 from shared.runtime.service import Worker, WorkerContext
-
-_SMALL: Final = 2_500
-"""Mentees times mentors up to which a round takes less than about 10 ms, and stays where it is."""
 
 _KEEP_ALIVE_SECONDS: Final = 15.0
 
 _executor: ProcessPoolExecutor | None = None
 
 
-async def match(pool: Pool, keep_alive: Callable[[], Awaitable[None]]) -> Result:
+async def match(
+    pool: Pool, configuration: Configuration, keep_alive: Callable[[], Awaitable[None]]
+) -> Result:
     """The engine's result. *keep_alive* is called every 15 s meanwhile, for the transaction that waits.
 
     Raises ``BrokenProcessPool`` when the process dies; the next call starts another.
     """
-    if len(pool.mentees) * len(pool.mentors) <= _SMALL:
-        return compute(pool)
-    running = asyncio.get_running_loop().run_in_executor(_started(), compute, pool)
+    if not pool.mentees or not pool.mentors:
+        return Result((), (), tuple(sorted(person.person_id for person in pool.mentees)))
+    running = asyncio.get_running_loop().run_in_executor(_started(), compute, pool, configuration)
     try:
         while not (await asyncio.wait({running}, timeout=_KEEP_ALIVE_SECONDS))[0]:
             await keep_alive()

@@ -1,9 +1,47 @@
-"""What runs in the solver's process beside the engine. Standard library only, so that it starts fast and
-stays small: neither it nor the engine brings the rest of the service along."""
+"""What runs in the solver's process. Until it computes, it brings nothing along but the standard library: the
+compiler, which takes a second and a hundred megabytes, is loaded in that process only."""
 
 import multiprocessing
 import os
 import threading
+from dataclasses import dataclass
+from typing import Final
+
+from services.matching.engine import Configuration, Pool
+
+_MOST_THREADS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two who are to be proposed to each other."""
+
+    mentee_id: str
+    mentor_id: str
+    score: int
+    reasons: tuple[str, ...]
+    """For the two themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Pairs by mentee, and who found nobody: those whom only full mentors fit, and those whom none does."""
+
+    pairs: tuple[Pair, ...]
+    all_full: tuple[str, ...]
+    no_candidate: tuple[str, ...]
+
+
+def compute(pool: Pool, configuration: Configuration) -> Result:
+    """The best pairs. Raises ``InvalidPool`` and ``InvalidConfiguration``."""
+    from services.matching.engine.match import Why, match  # the only place that loads the compiler
+
+    found = match(pool, configuration, threads=min(_MOST_THREADS, len(os.sched_getaffinity(0))))
+    return Result(
+        pairs=tuple(Pair(pair.mentee_id, pair.mentor_id, pair.score, pair.reasons) for pair in found.pairs),
+        all_full=tuple(one.mentee_id for one in found.unmatched if one.why is Why.ALL_FULL),
+        no_candidate=tuple(one.mentee_id for one in found.unmatched if one.why is not Why.ALL_FULL),
+    )
 
 
 def end_with_parent() -> None:

@@ -104,7 +104,7 @@ def spell_over(status: PersonStatus, spell: int) -> int:
 
 _matched_on = attrgetter(
     "status", "manager_id", "department", "time_zone", "languages", "job_level", "skills_offered",
-    "skills_wanted", "interests", "working_style", "mentor_capacity", "matching_consent",
+    "skills_wanted", "interests", "goals", "working_style", "mentor_capacity", "matching_consent",
 )  # fmt: skip
 
 

@@ -88,7 +88,7 @@ class Words(NamedTuple):
     factor: I32
     """[words]."""
     users: I64
-    """[words + 1] into ``mentor`` and ``strength``."""
+    """[words + 1] into ``mentor`` (rising within a word) and ``strength``."""
     mentor: I32
     strength: I32
     most: I32

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from services.matching.engine.arrays import I32, I64
+from services.matching.engine.compiled import compiled
 
 _BIDS_EACH: Final = 400
 """Bids per mentee after which a step is given up as too small: many alike people outbid each other for ever."""
@@ -27,7 +27,7 @@ class Graph(NamedTuple):
 
     mentor: I32
     score: I32
-    count: I32
+    count: I32  # type: ignore[assignment]
 
 
 class Book(NamedTuple):
@@ -80,7 +80,7 @@ def _book(people: int, capacity: I64, price: I64) -> Book:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _auction(
     graph: Any,
     capacity: Any,

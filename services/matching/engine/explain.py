@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-import numpy as np
-
 from services.matching.engine.arrays import Factor, Rule
 from services.matching.engine.encode import Encoded
-from services.matching.engine.kernel import broken_rule, factors_of
+from services.matching.engine.pairwise import broken_rule, factors_of
+from services.matching.engine.words import fold
 
 _MOST_REASONS: Final = 5
 _WORD_LETTERS: Final = 120
@@ -152,15 +151,19 @@ def _rules(encoded: Encoded, i: int, j: int) -> tuple[Rule, ...]:
 
 
 def _common_words(encoded: Encoded, i: int, j: int) -> dict[Factor, tuple[str, ...]]:
-    words = encoded.people.words
+    """By factor, in the mentee's own wording."""
+    words, mentee = encoded.people.words, encoded.mentees[i]
+    wording = {fold(word): word for word in (*mentee.skills, *mentee.interests, *mentee.preferences)}
     found: dict[Factor, list[tuple[int, str]]] = {}
     for place in range(int(words.start[i]), int(words.start[i + 1])):
         word = int(words.word[place])
-        users = slice(int(words.users[word]), int(words.users[word + 1]))
-        at = np.flatnonzero(words.mentor[users] == j)
-        if len(at):
-            worth = int(words.points[place]) * int(words.strength[users][at[0]])
-            found.setdefault(Factor(int(words.factor[word])), []).append((-worth, encoded.words[word]))
+        first, past = int(words.users[word]), int(words.users[word + 1])
+        at = first + int(words.mentor[first:past].searchsorted(j))
+        if at < past and words.mentor[at] == j:
+            worth = int(words.points[place]) * int(words.strength[at])
+            name = encoded.words[word]
+            factor = Factor(int(words.factor[word]))
+            found.setdefault(factor, []).append((-worth, wording.get(name, name)))
     return {factor: tuple(word for _, word in sorted(pairs)) for factor, pairs in found.items()}
 
 

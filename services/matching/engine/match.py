@@ -11,7 +11,8 @@ from services.matching.engine.arrays import I32, Factor, Rule
 from services.matching.engine.certificate import Certificate
 from services.matching.engine.configuration import Configuration, Objective
 from services.matching.engine.encode import Encoded, encode
-from services.matching.engine.kernel import count_allowed, factors_of
+from services.matching.engine.explain import explain
+from services.matching.engine.pairwise import count_allowed
 from services.matching.engine.people import Pool
 from services.matching.engine.reach import match_more
 from services.matching.engine.search import Found, Progress, search
@@ -38,6 +39,8 @@ class Pair:
     """Points; comparable within one configuration version."""
     factors: Mapping[Factor, int]
     """The points' parts; they add up to the score. Factors that give nothing are left out."""
+    reasons: tuple[str, ...]
+    """For the two people themselves: at most five general sentences, nothing that one of them keeps private."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,9 @@ def _result(
     people = encoded.people
     pairs = []
     for i in np.flatnonzero(mentor >= 0).tolist():
-        j = int(mentor[i])
-        parts = {
-            Factor(number): int(points) for number, points in enumerate(factors_of(people, i, j)) if points
-        }
-        pairs.append(
-            Pair(encoded.mentees[i].person_id, encoded.mentors[j].person_id, sum(parts.values()), parts)
-        )
+        why = explain(encoded, i, int(mentor[i]))
+        parts = {share.factor: share.points for share in why.shares}
+        pairs.append(Pair(why.mentee_id, why.mentor_id, why.score, parts, why.reasons))
     pairs.sort(key=lambda pair: pair.mentee_id)
     value = sum(pair.score for pair in pairs)
     bonus = int(people.bonus[mentor >= 0].sum())

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
+
+HIGHEST_PRIORITY: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def check(pool: Pool) -> None:
             seen.add(person.person_id)
             if person.free < 0:
                 raise InvalidPool(f"{person.person_id} takes fewer than no mentees.")
-            if not 0 <= person.priority <= 3:
-                raise InvalidPool(f"The priority of {person.person_id} is not 0 to 3.")
+            if not 0 <= person.priority <= HIGHEST_PRIORITY:
+                raise InvalidPool(f"The priority of {person.person_id} is not 0 to {HIGHEST_PRIORITY}.")
             if any(not 1 <= points <= 5 for points in person.skills.values()):
                 raise InvalidPool(f"A skill of {person.person_id} is not rated 1 to 5.")

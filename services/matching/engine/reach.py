@@ -8,15 +8,15 @@ is, whatever the scores.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from services.matching.engine.arrays import I32, Population
-from services.matching.engine.kernel import broken_rule
+from services.matching.engine.compiled import compiled
+from services.matching.engine.pairwise import broken_rule
 
 _MOST_CHAINS = 1_000
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _chain(p: Any, assigned: Any, taken: Any, start: Any, members: Any, came: Any, via: Any) -> int:
     """Marks whom unmatched mentees reach. The mentor with room at the end of a chain, or -1.
 

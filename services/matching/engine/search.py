@@ -7,15 +7,15 @@ ends when the proven gap is inside the tolerance, or there is nothing to add, or
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from numba import njit
 
 from services.matching.engine.arrays import I32, I64, Population
 from services.matching.engine.assignment import Assignment, Graph, assign
+from services.matching.engine.compiled import compiled
 from services.matching.engine.configuration import Configuration
 from services.matching.engine.kernel import best_mentors
 
@@ -86,11 +86,7 @@ def search(
             return now
         graph = _join(graph, found)
     assert best is not None
-    return Found(**{**_fields(best), "exhausted": True})
-
-
-def _fields(found: Found) -> dict[str, object]:
-    return {name: getattr(found, name) for name in Found.__slots__}
+    return replace(best, exhausted=True)
 
 
 def _bonuses(people: Population, found: Found) -> int:
@@ -152,8 +148,8 @@ def _look(
     return Graph(mentor, score, count)
 
 
-@njit(cache=True, nogil=True)
-def _held_rows(mentor, score, count, bonus, price, held):  # type: ignore[no-untyped-def]
+@compiled
+def _held_rows(mentor: Any, score: Any, count: Any, bonus: Any, price: Any, held: Any) -> None:
     for i in range(len(count)):
         best = np.int64(0)
         for a in range(count[i]):
@@ -168,15 +164,15 @@ def _held(graph: Graph, bonus: I64, price: I32) -> I64:
     return held
 
 
-@njit(cache=True, nogil=True)
-def _best_of(found_mentor, found_score, count, bonus, price, profit):  # type: ignore[no-untyped-def]
+@compiled
+def _best_of(found_mentor: Any, found_score: Any, count: Any, bonus: Any, price: Any, profit: Any) -> None:
     for i in range(len(count)):
         for a in range(count[i]):
             profit[i] = max(profit[i], found_score[i, a] + bonus[i] - price[found_mentor[i, a]])
 
 
-@njit(cache=True, nogil=True)
-def _scores(mentor, score, count, chosen, out):  # type: ignore[no-untyped-def]
+@compiled
+def _scores(mentor: Any, score: Any, count: Any, chosen: Any, out: Any) -> None:
     for i in range(len(chosen)):
         out[i] = 0
         for a in range(count[i]):
@@ -220,8 +216,10 @@ def _join(graph: Graph, found: Graph) -> Graph:
     return Graph(mentor, score, count)
 
 
-@njit(cache=True, nogil=True)
-def _join_rows(m1, s1, c1, m2, s2, c2, mentor, score, count):  # type: ignore[no-untyped-def]
+@compiled
+def _join_rows(
+    m1: Any, s1: Any, c1: Any, m2: Any, s2: Any, c2: Any, mentor: Any, score: Any, count: Any
+) -> None:
     for i in range(len(c1)):
         n = 0
         for a in range(c1[i]):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from services.matching.engine.arrays import I32, I64, Population
 from services.matching.engine.assignment import Graph
+from services.matching.engine.compiled import compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Preferences:
     by_mentor: I64
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _own_points(p: Any, graph: Any, by_mentee: Any, by_mentor: Any) -> None:
     for i in range(len(graph.count)):
         for a in range(graph.count[i]):
@@ -47,7 +47,7 @@ def preferences_of(people: Population, graph: Graph) -> Preferences:
     return Preferences(one, other)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _mentees_propose(
     graph: Any, capacity: Any, by_mentee: Any, by_mentor: Any, order: Any, assigned: Any
 ) -> None:
@@ -110,7 +110,7 @@ def mentors_propose(graph: Graph, capacity: I64, preferences: Preferences) -> I3
     return assigned
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _mentors_propose(start: Any, mentee: Any, liked: Any, capacity: Any, assigned: Any) -> None:
     mentors = len(capacity)
     upcoming = start[:mentors].copy()
@@ -140,7 +140,7 @@ def _mentors_propose(start: Any, mentee: Any, liked: Any, capacity: Any, assigne
                     size += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count_blocking(graph: Any, capacity: Any, by_mentee: Any, by_mentor: Any, assigned: Any) -> int:
     mentors = len(capacity)
     taken = np.zeros(mentors, np.int64)

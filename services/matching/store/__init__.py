@@ -1,6 +1,6 @@
 """Tables and queries of *matching*; the only place here that knows SQL."""
 
-from services.matching.store.pool import SeenPool, read_pool
+from services.matching.store.pool import SeenPool, configuration_of, read_pool
 from services.matching.store.reads import (
     keep_alive,
     peek,
@@ -39,6 +39,7 @@ __all__ = [
     "PROPOSAL",
     "RELATIONSHIP",
     "SeenPool",
+    "configuration_of",
     "keep_alive",
     "peek",
     "programmes_of_mentor",

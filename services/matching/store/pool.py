@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from services.matching.domain.people import Programme
-from services.matching.engine import Participant, Pool, Rules
+from services.matching.engine import HIGHEST_PRIORITY, Configuration, Participant, Pool, Rules
 from services.matching.store.reads import peek
 from services.matching.store.tables import PROGRAMME
 from shared.persistence.uow import Uow
@@ -24,6 +24,7 @@ class SeenPool:
 
     programme: Programme
     pool: Pool
+    configuration: Configuration = field(default_factory=Configuration)
     versions: Mapping[str, int] = field(default_factory=dict)
     """Person to the version that was seen."""
     enrolments: Mapping[str, str] = field(default_factory=dict)
@@ -33,8 +34,8 @@ class SeenPool:
 
 
 _ATTRIBUTES: Final = (
-    "p.person_id, p.version, p.department, p.job_level, p.languages, p.time_zone, p.interests,"
-    " p.working_style"
+    "p.person_id, p.version, p.department, p.team, p.job_level, p.languages, p.time_zone, p.interests,"
+    " p.working_style, p.goals"
 )
 _WAITING: Final = (
     "m.tenant = :tenant AND m.programme_id = :programme AND m.standing = 'eligible' AND m.place = 'free'"
@@ -47,7 +48,9 @@ _MENTEES = sa.text(f"""
 
 _MENTORS = sa.text(f"""
     SELECT DISTINCT ON (p.person_id) {_ATTRIBUTES}, p.skills_offered,
-        greatest(0, p.mentor_capacity - coalesce(l.active + l.reserved, 0)), e.enrolment_id
+        greatest(0, p.mentor_capacity - coalesce(l.active + l.reserved, 0)), e.enrolment_id,
+        (SELECT count(*) FROM relationship r
+            WHERE r.tenant = e.tenant AND r.mentor_id = p.person_id AND r.reason = 'completed')
     FROM enrolment e
     JOIN person p ON p.tenant = e.tenant AND p.person_id = e.person_id
     LEFT JOIN mentor_load l ON l.tenant = e.tenant AND l.person_id = e.person_id
@@ -101,35 +104,49 @@ def _seen(
 ) -> SeenPool:
     """Rows made into a pool; in a thread, because for tens of thousands of people it takes a while."""
     pool = Pool(
-        seed=programme.programme_id,
         as_of=as_of,
-        rules=Rules(programme.minimum_level_gap, programme.same_department_allowed),
-        mentees=tuple(_participant(row, priority=row[9]) for row in mentees),
-        mentors=tuple(_participant(row, free=row[9]) for row in mentors),
+        mentees=tuple(_participant(row, priority=row[11]) for row in mentees),
+        mentors=tuple(_participant(row, free=row[11], completed=row[13]) for row in mentors),
         managers={row[0]: row[1] for row in lines},
-        excluded=frozenset((row[0], row[1]) for row in earlier if row[3]),
+        failed=frozenset((row[0], row[1]) for row in earlier if row[3]),
     )
     return SeenPool(
         programme=programme,
         pool=pool,
+        configuration=configuration_of(programme),
         versions={row[0]: row[1] for rows in (mentees, mentors) for row in rows},
-        enrolments={row[0]: row[10] for row in mentors},
+        enrolments={row[0]: row[12] for row in mentors},
         attempts={(row[0], row[1]): row[2] for row in earlier},
     )
 
 
-def _participant(row: Sequence[Any], *, priority: int = 0, free: int = 0) -> Participant:
+def configuration_of(programme: Programme) -> Configuration:
+    """What the programme decides; the engine's defaults for the rest: as many people as possible, then the best fit,
+    and nobody within one reporting line."""
+    return Configuration(
+        seed=programme.programme_id,
+        rules=Rules(
+            minimum_level_gap=programme.minimum_level_gap,
+            same_department_allowed=programme.same_department_allowed,
+        ),
+    )
+
+
+def _participant(row: Sequence[Any], *, priority: int = 0, free: int = 0, completed: int = 0) -> Participant:
     return Participant(
         person_id=row[0],
         department=row[2],
-        level=row[3],
-        languages=tuple(_plain(row[4])),
-        time_zone=row[5],
-        interests=tuple(_plain(row[6])),
-        working_style=row[7],
-        skills=_plain(row[8]),
-        priority=priority,
+        team=row[3] or "",
+        level=row[4],
+        languages=tuple(_plain(row[5])),
+        time_zone=row[6],
+        interests=tuple(_plain(row[7])),
+        working_style=row[8],
+        goals=row[9] or "",
+        skills=_plain(row[10]),
+        priority=max(0, min(HIGHEST_PRIORITY, priority)),
         free=free,
+        completed=completed,
     )
 
 

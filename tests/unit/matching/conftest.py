@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from services.matching import solver
 from tests.unit.matching.support import World, memory
 
 
@@ -12,3 +13,9 @@ def world() -> Iterator[World]:
     with memory(World()) as world:
         yield world
         world.check()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _no_solver_left() -> Iterator[None]:
+    yield
+    solver.close()

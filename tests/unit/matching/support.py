@@ -17,7 +17,7 @@ from services.matching.domain.pairs import (
     RelationshipStatus,
 )
 from services.matching.domain.people import Person, PersonStatus, Role
-from services.matching.engine import Participant, Pool, Rules
+from services.matching.engine import Participant, Pool
 from services.matching.handlers import handlers
 from services.matching.store import (
     ENROLMENT,
@@ -238,9 +238,7 @@ def _seen(store: MemoryStore, uow: Uow, programme_id: str) -> SeenPool | None:
     return SeenPool(
         programme=known,
         pool=Pool(
-            seed=programme_id,
             as_of=uow.now.date(),
-            rules=Rules(known.minimum_level_gap, known.same_department_allowed),
             mentees=tuple(
                 _participant(people[each.person_id], Role.MENTEE, priority=each.priority) for each in waiting
             ),
@@ -251,8 +249,9 @@ def _seen(store: MemoryStore, uow: Uow, programme_id: str) -> SeenPool | None:
                 for each in mentors
             ),
             managers={each.person_id: each.manager_id for each in people.values() if each.manager_id},
-            excluded=frozenset(failed),
+            failed=frozenset(failed),
         ),
+        configuration=sql.configuration_of(known),
         versions={each.person_id: each.version for each in people.values()},
         enrolments=mentors,
         attempts=earlier,
@@ -268,6 +267,7 @@ def _participant(known: Person, role: Role, *, priority: int = 0, free: int = 0)
         time_zone=known.time_zone,
         interests=tuple(known.interests),
         working_style=known.working_style,
+        goals=known.goals,
         skills=known.skills_wanted if role is Role.MENTEE else known.skills_offered,
         priority=priority,
         free=free,

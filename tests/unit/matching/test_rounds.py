@@ -9,7 +9,8 @@ import pytest
 from services.matching import rounds, solver
 from services.matching.domain.mentees import Found, Place, Standing
 from services.matching.domain.pairs import ProposalStatus
-from services.matching.engine import Pool, Result
+from services.matching.engine import Configuration, Pool
+from services.matching.solver_process import Result
 from services.matching.store import PERSON, PROGRAMME
 from services.matching.waking import ROUND
 from shared.contracts.base import EventData
@@ -123,7 +124,7 @@ async def test_full_mentors_are_another_reason(world: World) -> None:
 async def test_what_does_not_matter_for_matching_wakes_nobody(world: World) -> None:
     await world.hear(programme(), person("ann"), enrolment("ann", "mentee"))
     await world.wait(minutes=1)
-    await world.hear(person("ann", given_name="Anna", email="anna@example.org", goals="To learn."))
+    await world.hear(person("ann", given_name="Anna", email="anna@example.org", team="red"))
     assert world.store.timers == {}
 
 
@@ -175,8 +176,8 @@ async def test_what_changes_while_a_round_computes_is_not_proposed(
 ) -> None:
     compute = solver.match
 
-    async def slowly(pool: Pool, keep_alive: Any) -> Result:
-        result = await compute(pool, keep_alive)
+    async def slowly(pool: Pool, configuration: Configuration, keep_alive: Any) -> Result:
+        result = await compute(pool, configuration, keep_alive)
         assert len(result.pairs) == 1
         await world.hear(meanwhile)
         return result
@@ -194,9 +195,9 @@ async def test_what_changes_while_a_round_computes_is_not_proposed(
 async def test_two_rounds_at_once_propose_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     compute, again = solver.match, True
 
-    async def interrupted(pool: Pool, keep_alive: Any) -> Result:
+    async def interrupted(pool: Pool, configuration: Configuration, keep_alive: Any) -> Result:
         nonlocal again
-        result = await compute(pool, keep_alive)
+        result = await compute(pool, configuration, keep_alive)
         if again:
             again = False
             await world.do(rounds.run_round, SPRING)
@@ -214,9 +215,9 @@ async def test_a_place_taken_in_another_programme_meanwhile_is_taken(
 ) -> None:
     compute, again = solver.match, True
 
-    async def overtaken(pool: Pool, keep_alive: Any) -> Result:
+    async def overtaken(pool: Pool, configuration: Configuration, keep_alive: Any) -> Result:
         nonlocal again
-        result = await compute(pool, keep_alive)
+        result = await compute(pool, configuration, keep_alive)
         if again:
             again = False
             await world.do(rounds.run_round, "autumn")

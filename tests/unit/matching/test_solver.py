@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from services.matching import solver
-from services.matching.engine import match
-from tests.unit.matching.test_engine import crowd
+from services.matching.engine import Configuration, Pool
+from services.matching.solver_process import Result, compute
+from tests.unit.matching.engine.support import crowd
 
 
 async def nothing() -> None: ...
@@ -36,14 +37,36 @@ async def gone(pid: int) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_a_small_pool_needs_no_process() -> None:
-    await solver.match(crowd(10, 10), nothing)
+RULES = Configuration()
+
+
+@pytest.mark.parametrize(
+    "pool", [crowd(0, 10), crowd(2, 0), crowd(0, 0)], ids=["mentors", "mentees", "nobody"]
+)
+async def test_one_side_alone_needs_no_process(pool: Pool) -> None:
+    waiting = tuple(person.person_id for person in pool.mentees)
+    assert await solver.match(pool, RULES, nothing) == Result((), (), waiting)
     assert solver._executor is None
 
 
 async def test_the_process_comes_to_the_same_result() -> None:
     pool = crowd(80, 50)
-    assert await solver.match(pool, nothing) == match(pool)
+    result = await solver.match(pool, RULES, nothing)
+    assert result == compute(pool, RULES)
+    assert len(result.pairs) == 80
+
+
+async def test_the_service_itself_never_loads_the_compiler() -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from services.matching import main, solver\n"
+        "assert not {'numba', 'numpy', 'llvmlite'} & set(sys.modules)\n"
+    )
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", program], cwd=Path(__file__).parents[3], capture_output=True,
+        text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 async def test_a_process_that_dies_fails_its_round_and_the_next_has_another(
@@ -58,25 +81,25 @@ async def test_a_process_that_dies_fails_its_round_and_the_next_has_another(
         if calls == 3:
             solver.close()
 
-    await solver.match(crowd(80, 50), nothing)
+    await solver.match(crowd(80, 50), RULES, nothing)
     pid = child()
     with pytest.raises(BrokenProcessPool):
-        await solver.match(crowd(3000, 1500), kill)
+        await solver.match(crowd(6000, 3000), RULES, kill)
     async with asyncio.timeout(30):
         await gone(pid)
-    await solver.match(crowd(80, 50), nothing)
+    await solver.match(crowd(80, 50), RULES, nothing)
     assert child() != pid
 
 
 _KILLED = """
 import asyncio, os, signal
 from services.matching import solver
-from tests.unit.matching.test_engine import crowd
+from tests.unit.matching.engine.support import crowd
 
 async def nothing(): ...
 
 if __name__ == "__main__":
-    asyncio.run(solver.match(crowd(80, 50), nothing))
+    asyncio.run(solver.match(crowd(80, 50), Configuration(), nothing))
     print(*solver._executor._processes, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """

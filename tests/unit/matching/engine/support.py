@@ -1,12 +1,16 @@
 """Random pools of every kind, and the rules and factors written a second time, plainly, to compare with."""
 
 import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.engine.configuration import Configuration, Rules
+from services.matching.engine.match import Result, match
 from services.matching.engine.people import Participant, Pool
 from services.matching.engine.words import WORKING_DAY, fold, offset, overlap, primary, rarity, stems
 
@@ -205,3 +209,54 @@ def scores(pool: Pool, configuration: Configuration) -> NDArray[np.int64]:
         ],
         np.int64,
     ).reshape(len(pool.mentees), len(pool.mentors))
+
+
+def crowd(mentees: int, mentors: int) -> Pool:
+    """People who are as different as in a real programme."""
+    chance = random.Random(7)
+    skills = [f"skill {number}" for number in range(60)]
+
+    def somebody(person_id: str, level: int, free: int) -> Participant:
+        return Participant(
+            person_id,
+            department=chance.choice("abcdefgh"),
+            level=level,
+            time_zone=chance.choice(["UTC", "Europe/Berlin"]),
+            interests=(chance.choice(skills),),
+            skills={each: chance.randint(1, 5) for each in chance.sample(skills, 4)},
+            free=free,
+        )
+
+    return Pool(
+        DAY,
+        tuple(somebody(f"a{number:05}", chance.randint(1, 6), 0) for number in range(mentees)),
+        tuple(
+            somebody(f"m{number:05}", chance.randint(4, 12), chance.randint(1, 3))
+            for number in range(mentors)
+        ),
+    )
+
+
+def mentee(person_id: str = "a", **more: Any) -> Participant:
+    return replace(Participant(person_id, level=3), **more)
+
+
+def mentor(person_id: str = "m", **more: Any) -> Participant:
+    return replace(Participant(person_id, level=5, free=1), **more)
+
+
+def run(
+    mentees: Sequence[Participant],
+    mentors: Sequence[Participant],
+    *,
+    configuration: Configuration | None = None,
+    managers: Mapping[str, str] | None = None,
+    failed: Iterable[tuple[str, str]] = (),
+) -> Result:
+    pool = Pool(DAY, tuple(mentees), tuple(mentors), managers or {}, frozenset(failed))
+    return match(pool, configuration or Configuration())
+
+
+def pairs(result: Result) -> set[tuple[str, str]]:
+    """(mentee, mentor)."""
+    return {(pair.mentee_id, pair.mentor_id) for pair in result.pairs}

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from services.matching.engine import Configuration, Objective, Pool, match
+from services.matching.engine import Configuration, Objective, Pool
+from services.matching.engine.match import match
 from tests.unit.matching.engine.support import random_pool, random_rules, scores
 
 

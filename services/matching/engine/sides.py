@@ -1,0 +1,99 @@
+"""Mentees or mentors as columns of numbers: departments, levels, zones, languages, places in the organisation."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from services.matching.engine.arrays import I64, U64, UNKNOWN, Side
+from services.matching.engine.people import Participant, Pool
+from services.matching.engine.tree import Line
+from services.matching.engine.words import fold, offset, primary
+
+HIGHEST_LEVEL: Final = 100
+
+
+class Numbers:
+    """Small numbers for words; 0 and up, UNKNOWN for none."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], int] = {}
+        self._count: Counter[str] = Counter()
+
+    def of(self, kind: str, word: str) -> int:
+        if not word:
+            return UNKNOWN
+        key = (kind, word)
+        number = self._known.get(key)
+        if number is None:
+            number = self._known[key] = self._count[kind]
+            self._count[kind] += 1
+        return number
+
+
+class Zones:
+    """Different offsets from UTC, in rising order; the last number is "not known"."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._as_of = pool.as_of
+        everybody = (*pool.mentees, *pool.mentors)
+        known = {offset(zone, pool.as_of) for zone in {person.time_zone for person in everybody}}
+        self.offsets: list[int | None] = [*sorted(one for one in known if one is not None), None]
+        self._number = {value: number for number, value in enumerate(self.offsets)}
+
+    def of(self, zone: str) -> int:
+        """A zone that nobody had when the mentors were encoded counts as not known."""
+        return self._number.get(offset(zone, self._as_of), len(self.offsets) - 1)
+
+
+def side_of(
+    people: Sequence[Participant],
+    draws: I64,
+    numbers: Numbers,
+    zones: Zones,
+    places: Sequence[Line],
+    constants: Sequence[int],
+    language_words: int | None = None,
+) -> Side:
+    """*language_words* is the width of ``languages``: the mentors' side decides it, because a language that no mentor
+    speaks is in common with nobody."""
+    spoken = [[numbers.of("language", primary(tag)) for tag in person.languages] for person in people]
+    level = [UNKNOWN if p.level is None else max(0, min(p.level, HIGHEST_LEVEL)) for p in people]
+    department = [numbers.of("department", person.department) for person in people]
+    team = [
+        numbers.of("team", f"{person.department}\x1f{person.team}" if person.team else "")
+        for person in people
+    ]
+    return Side(
+        draw=draws,
+        level=np.array(level, np.int16),
+        office=np.array([numbers.of("office", p.office) for p in people], np.int32),
+        zone=np.array([zones.of(p.time_zone) for p in people], np.int32),
+        style=np.array([numbers.of("style", fold(p.working_style or "")) for p in people], np.int32),
+        department=np.array(department, np.int32),
+        team=np.array(team, np.int32),
+        languages=_bits(spoken, language_words),
+        first=np.array([place.first for place in places], np.int32),
+        last=np.array([place.last for place in places], np.int32),
+        depth=np.array([place.depth for place in places], np.int32),
+        constant=np.array(constants, np.int32),
+    )
+
+
+def _bits(rows: Sequence[Sequence[int]], words: int | None) -> U64:
+    words = words or 1 + max((bit for row in rows for bit in row), default=0) // 64
+    bits = np.zeros((len(rows), words), np.uint64)
+    for number, row in enumerate(rows):
+        for bit in row:
+            if 0 <= bit < 64 * words:
+                bits[number, bit // 64] |= np.uint64(1 << (bit % 64))
+    return bits
+
+
+def kinds_of(side: Side) -> I64:
+    """Mentees who differ in nothing that a mentor's base points look at are of one class."""
+    if not len(side.level):
+        return np.zeros(0, np.int64)
+    columns = np.stack([side.level, side.zone, side.office, side.style], axis=1).astype(np.int64)
+    return np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)

@@ -1,0 +1,106 @@
+"""Pools that are empty, impossible or contradictory: a clear error, or a correct result with its reason."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.matching.engine import Configuration, InvalidPool, Participant, Pool, Rules
+from services.matching.engine.match import Why, match
+from tests.unit.matching.engine.support import DAY, crowd, mentee, mentor, pairs, run
+
+
+def test_nobody() -> None:
+    result = run([], [])
+    assert (result.pairs, result.unmatched) == ((), ())
+    assert (result.certificate.value, result.certificate.bound, result.certificate.gap) == (0, 0, 0.0)
+
+
+def test_only_mentors() -> None:
+    result = run([], [mentor()])
+    assert (result.pairs, result.unmatched, result.certificate.within_tolerance) == ((), (), True)
+
+
+def test_only_mentees() -> None:
+    result = run([mentee()], [])
+    assert [one.why for one in result.unmatched] == [Why.NOBODY]
+
+
+def test_no_room_at_all() -> None:
+    result = run([mentee("a"), mentee("b", languages=("de",))], [mentor(free=0)])
+    assert result.pairs == ()
+    assert {one.mentee_id: one.why for one in result.unmatched} == {"a": Why.ALL_FULL, "b": Why.RULES}
+    assert result.certificate.matched_at_most == 0
+
+
+def test_everything_forbidden() -> None:
+    pool = crowd(30, 20)
+    nobody = Configuration(rules=Rules(minimum_level_gap=50))
+    result = match(pool, nobody)
+    assert result.pairs == ()
+    assert {one.why for one in result.unmatched} == {Why.RULES}
+    assert result.certificate.within_tolerance
+
+
+def test_three_hundred_identical_people() -> None:
+    alike = {"skills": {"law": 3}, "interests": ("chess",)}
+    mentees = [mentee(f"a{number}", **alike) for number in range(300)]
+    mentors = [mentor(f"m{number}", **alike) for number in range(90)]
+    result = run(mentees, mentors)
+    assert len(result.pairs) == 90
+    assert len({pair.score for pair in result.pairs}) == 1
+    assert result.certificate.within_tolerance
+    assert result.certificate.matched_at_most == 90
+    # Nobody is first because of their name: another seed takes others.
+    other = run(mentees, mentors, configuration=Configuration(seed="another"))
+    assert {p.mentee_id for p in result.pairs} != {p.mentee_id for p in other.pairs}
+
+
+def test_a_circle_of_managers_is_one_line_and_is_reported() -> None:
+    managers = {"a": "b", "b": "m", "m": "a", "x": "x"}
+    result = run([mentee("a")], [mentor("m"), mentor("n")], managers=managers)
+    assert pairs(result) == {("a", "n")}
+    assert ("a", "b", "m") in result.circles
+
+
+def test_somebody_on_both_sides_is_never_their_own_mentor() -> None:
+    both = [Participant("x", free=2), Participant("y", free=2)]
+    result = run(both, both)
+    assert pairs(result) == {("x", "y"), ("y", "x")}
+
+
+def test_a_skill_that_nobody_offers_gives_nothing() -> None:
+    (with_it,) = run([mentee(skills={"alchemy": 5})], [mentor()]).pairs
+    (without,) = run([mentee()], [mentor()]).pairs
+    assert with_it.score == without.score
+
+
+@pytest.mark.parametrize(
+    ("pool", "said"),
+    [
+        (Pool(DAY, (mentee(), mentee()), ()), "a is twice among the mentees."),
+        (Pool(DAY, (), (mentor(), mentor())), "m is twice among the mentors."),
+        (Pool(DAY, (), (mentor(free=-1),)), "m takes fewer than no mentees."),
+        (Pool(DAY, (mentee(priority=4),), ()), "The priority of a is not 0 to 3."),
+        (Pool(DAY, (mentee(skills={"x": 6}),), ()), "A skill of a is not rated 1 to 5."),
+    ],
+    ids=["mentee twice", "mentor twice", "room below nothing", "priority", "skill"],
+)
+def test_people_who_contradict_themselves_are_refused(pool: Pool, said: str) -> None:
+    with pytest.raises(InvalidPool) as refused:
+        match(pool, Configuration())
+    assert str(refused.value) == said
+
+
+def test_unknown_zones_and_empty_words_are_silence() -> None:
+    strange = {
+        "time_zone": "Mars/Olympus",
+        "interests": ("", " "),
+        "skills": {},
+        "goals": "?!",
+        "languages": ("en", ""),
+    }
+    plain = {"time_zone": "Mars/Olympus", "languages": ("en",)}
+    (one,) = run([mentee(**strange)], [mentor(**strange)]).pairs
+    (other,) = run([mentee(**plain)], [mentor(**plain)]).pairs
+    assert one.score == other.score
+    assert replace(one, reasons=()) == replace(other, reasons=())

@@ -1,0 +1,125 @@
+"""Why, and why not: in numbers that add up, and in sentences that give nobody away."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.matching.engine import Configuration, Participant, Pool, Rules
+from services.matching.engine.arrays import Factor, Rule
+from services.matching.engine.encode import Encoded, encode
+from services.matching.engine.explain import NotPaired, explain, rule_sentence, why_not
+from services.matching.engine.match import match
+from tests.unit.matching.engine.support import DAY, mentee, mentor, random_pool, random_rules, run, scores
+
+
+def number_of(people: tuple[Participant, ...], person_id: str) -> int:
+    return next(number for number, person in enumerate(people) if person.person_id == person_id)
+
+
+def test_shares_add_up_to_the_score_of_every_pair() -> None:
+    for seed in range(40):
+        pool = random_pool(seed)
+        configuration = Configuration(rules=random_rules(seed))
+        encoded, table = encode(pool, configuration), scores(pool, configuration)
+        for row, one in enumerate(pool.mentees):
+            for column, other in enumerate(pool.mentors):
+                why = explain(
+                    encoded, number_of(encoded.mentees, one.person_id),
+                    number_of(encoded.mentors, other.person_id),
+                )  # fmt: skip
+                assert sum(share.points for share in why.shares) == why.score
+                assert sum(share.share for share in why.shares) == pytest.approx(1 if why.score else 0)
+                full = Rule.FULL in why.rules
+                assert (table[row, column] >= 0) == (not why.rules or (full and len(why.rules) == 1))
+                if table[row, column] >= 0:
+                    assert table[row, column] == why.score
+
+
+def test_reasons_name_what_both_showed_in_the_mentees_words() -> None:
+    (pair,) = run(
+        [mentee(skills={"Law": 3, "Talks": 1}, interests=("Chess",))],
+        [mentor(skills={"law ": 4, "talks": 5}, interests=("chess",))],
+    ).pairs
+    assert pair.reasons == (
+        "Offers Law, which the mentee wants to learn",
+        "Offers Talks, which the mentee wants to learn",
+        "The mentor is ahead by a step that can be followed",
+        "Their working hours overlap",
+        "Both care about Chess",
+    )
+    assert pair.score == sum(pair.factors.values()) == 600 * (12 + 5) + 2_000 + 7_000 + 7_000
+
+
+SECRET = "first in the family"
+
+
+def test_what_one_keeps_private_is_in_no_reason() -> None:
+    """The same two people, with wishes and choices and without: participants read the same."""
+    one = mentee(skills={"law": 3}, preferences=(SECRET,), choices=("m",))
+    other = mentor(skills={"law": 4}, preferences=(SECRET,), choices=("a",))
+    (told,) = run([one], [other]).pairs
+    open_ones = [replace(one, preferences=(), choices=()), replace(other, preferences=(), choices=())]
+    (plain,) = run(open_ones[:1], open_ones[1:]).pairs
+    assert told.reasons == plain.reasons
+    assert {Factor.PREFERENCES, Factor.MENTEE_CHOICE, Factor.MENTOR_CHOICE} <= set(told.factors)
+    assert told.score > plain.score
+
+
+def test_a_pair_of_private_reasons_only_still_has_a_sentence() -> None:
+    far = {"time_zone": "Nowhere/Atlantis", "level": None}
+    (pair,) = run([mentee(choices=("m",), **far)], [mentor(**far)]).pairs
+    assert set(pair.factors) == {Factor.MENTEE_CHOICE}
+    assert pair.reasons == ("They meet what the programme asks of a pair",)
+
+
+def test_reasons_fit_into_an_event_whatever_things_are_called() -> None:
+    long = {f"{letter}" * 200: 1 for letter in "abcdefghij"}
+    (pair,) = run(
+        [mentee(skills=long, interests=tuple(long))], [mentor(skills=long, interests=tuple(long))]
+    ).pairs
+    assert len(pair.reasons) <= 5
+    assert max(map(len, pair.reasons)) <= 200
+
+
+def demand() -> tuple[Encoded, dict[str, int], dict[str, str]]:
+    """Two want m, who is best for a."""
+    pool = Pool(
+        DAY,
+        (mentee("a", skills={"law": 5}), mentee("b", skills={"law": 4}), mentee("c", languages=("de",))),
+        (mentor("m", skills={"law": 5}), mentor("n"), mentor("o", level=9, free=3)),
+    )
+    result = match(pool, Configuration())
+    chosen = {pair.mentee_id: pair.mentor_id for pair in result.pairs}
+    assert chosen == {"a": "m", "b": "n"}
+    return encode(pool, Configuration()), dict(result.prices), chosen
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "verdict"),
+    [
+        ("a", "m", NotPaired.PAIRED),
+        ("b", "m", NotPaired.PRICE),
+        ("b", "o", NotPaired.WORSE),
+        ("c", "m", NotPaired.RULE),
+    ],
+)
+def test_why_not_is_answered_by_rule_or_price(one: str, other: str, verdict: NotPaired) -> None:
+    encoded, prices, chosen = demand()
+    why = why_not(encoded, prices, chosen, number_of(encoded.mentees, one), number_of(encoded.mentors, other))
+    assert why.verdict is verdict
+    assert why.gain == why.score - why.price
+    if verdict is NotPaired.PRICE:
+        assert why.price > 0
+        assert f"{why.price:,}" in why.sentence
+    if verdict is NotPaired.RULE:
+        assert why.sentence == rule_sentence(Rule.LANGUAGE)
+
+
+def test_every_rule_has_a_sentence() -> None:
+    assert all(rule_sentence(rule).endswith(".") for rule in Rule if rule is not Rule.NONE)
+
+
+def test_rules_that_are_off_forbid_nothing() -> None:
+    off = Rules(minimum_level_gap=None, reporting_line=False, common_language=False)
+    pool = Pool(DAY, (mentee(level=9, languages=("de",)),), (mentor(),), {"a": "m"})
+    assert explain(encode(pool, Configuration(rules=off)), 0, 0).rules == ()
