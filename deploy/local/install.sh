@@ -38,3 +38,5 @@ fi
 "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+# The matching engine is compiled once, here, so that no round waits for it.
+"$venv/bin/python" -m services.matching.engine.warm

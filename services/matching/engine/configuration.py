@@ -102,13 +102,15 @@ class Configuration:
     def check(self) -> None:
         """Raise :class:`InvalidConfiguration` with everything that is wrong."""
         problems = [*_bad_rules(self.rules), *_bad_weights(self.weights)]
-        if not 0 <= self.tolerance < 1:
+        if not isinstance(self.version, str) or not isinstance(self.seed, str):
+            problems.append("Version and seed are texts.")
+        if not _share(self.tolerance):
             problems.append("The tolerance must be at least 0 and below 1.")
-        if not 1 <= self.candidates <= 512:
+        if not _whole(self.candidates) or not 1 <= self.candidates <= 512:
             problems.append("There must be 1 to 512 candidates for each mentee.")
-        if not 1 <= self.rounds <= 100:
+        if not _whole(self.rounds) or not 1 <= self.rounds <= 100:
             problems.append("There must be 1 to 100 rounds.")
-        if not 0 <= self.fairness_loss < 1:
+        if not _share(self.fairness_loss):
             problems.append("The fairness loss must be at least 0 and below 1.")
         if problems:
             raise InvalidConfiguration(problems)
@@ -154,8 +156,15 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
+
+
 def _bad_rules(rules: Rules) -> list[str]:
     problems = []
+    for name in ("same_department_allowed", "same_team_allowed", "reporting_line", "common_language"):
+        if not isinstance(getattr(rules, name), bool):
+            problems.append(f"rules.{name} is true or false.")
     for name in ("minimum_level_gap", "maximum_level_gap", "reporting_line_levels"):
         value = getattr(rules, name)
         if value is not None and (not _whole(value) or not -100 <= value <= 100):
@@ -176,7 +185,8 @@ def _bad_weights(weights: Weights) -> list[str]:
     for one in fields(weights):
         value = getattr(weights, one.name)
         if one.name == "experience_best":
-            if len(value) != 2 or not all(_whole(v) for v in value) or value[0] > value[1]:
+            levels = isinstance(value, tuple) and len(value) == 2 and all(_whole(v) for v in value)
+            if not levels or value[0] > value[1]:
                 problems.append("weights.experience_best is a pair of levels, the lower first.")
         elif not _whole(value) or not 0 <= value <= HIGHEST_POINTS:
             problems.append(f"weights.{one.name} must be a whole number from 0 to {HIGHEST_POINTS:,}.")

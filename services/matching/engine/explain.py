@@ -128,7 +128,7 @@ def why_not(encoded: Encoded, prices: Mapping[str, int], chosen: Mapping[str, st
         verdict, sentence = NotPaired.PAIRED, "They are a pair."
     elif rules:
         verdict, sentence = NotPaired.RULE, rule_sentence(rules[0])
-    elif price and score - price <= own_gain:
+    elif price and score > own_gain:
         verdict = NotPaired.PRICE
         sentence = (
             f"Others need this mentor more: a place costs {price:,} points. {score:,} points together leave "

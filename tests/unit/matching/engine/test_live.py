@@ -40,7 +40,7 @@ def test_arrivals_end_where_a_run_from_the_beginning_does(mentors: int) -> None:
 
 
 def test_suggestions_are_the_best_beyond_their_prices_and_change_nothing() -> None:
-    pool = crowd(40, 12)
+    pool = crowd(20, 30)
     live = Live(pool, CONFIGURATION, room=2)
     before = dict(live.pairs())
     newcomer = mentee("new", level=1, skills={"skill 3": 5, "skill 9": 4})

@@ -1,0 +1,33 @@
+"""The example that docs/architecture/matching.md works out: a change here is a change there."""
+
+from pathlib import Path
+
+from services.matching.engine import Participant
+from services.matching.engine.arrays import Factor
+from tests.unit.matching.engine.support import run
+
+PAGE = Path(__file__).parents[4] / "docs" / "architecture" / "matching.md"
+
+
+def test_the_page_says_what_the_engine_does() -> None:
+    result = run(
+        [
+            Participant("ana", level=3, skills={"law": 5}, interests=("chess",)),
+            Participant("ben", level=3, skills={"law": 4}),
+            Participant("cem", level=4),
+        ],
+        [
+            Participant("mia", level=5, skills={"law": 5}, interests=("chess",), free=1),
+            Participant("noa", level=7, free=2),
+        ],
+    )
+    made = {(pair.mentee_id, pair.mentor_id): pair.score for pair in result.pairs}
+    assert made == {("ana", "mia"): 31_000, ("ben", "noa"): 12_500, ("cem", "noa"): 14_000}
+    assert result.pairs[0].factors == {
+        Factor.SKILLS: 15_000, Factor.INTERESTS: 2_000, Factor.EXPERIENCE: 7_000, Factor.WORKING_HOURS: 7_000,
+    }  # fmt: skip
+    assert result.prices == {"mia": 18_500, "noa": 5_001}
+    assert (result.certificate.value, result.certificate.bound) == (57_500, 57_501)
+    page = PAGE.read_text()
+    for number in ("31,000", "18,500", "5,001", "57,500", "57,501"):
+        assert number in page
