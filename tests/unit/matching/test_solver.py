@@ -21,6 +21,7 @@ async def nothing() -> None: ...
 
 @pytest.fixture(autouse=True)
 def _no_process_left() -> Iterator[None]:
+    solver.close()
     yield
     solver.close()
 
@@ -94,6 +95,7 @@ async def test_a_process_that_dies_fails_its_round_and_the_next_has_another(
 _KILLED = """
 import asyncio, os, signal
 from services.matching import solver
+from services.matching.engine import Configuration
 from tests.unit.matching.engine.support import crowd
 
 async def nothing(): ...

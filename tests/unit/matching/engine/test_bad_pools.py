@@ -1,6 +1,7 @@
 """Pools that are empty, impossible or contradictory: a clear error, or a correct result with its reason."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_people_who_contradict_themselves_are_refused(pool: Pool, said: str) -> 
 
 
 def test_unknown_zones_and_empty_words_are_silence() -> None:
-    plain = {"time_zone": "Mars/Olympus", "languages": ("en",)}
+    plain: dict[str, Any] = {"time_zone": "Mars/Olympus", "languages": ("en",)}
     strange = plain | {"interests": ("", " "), "goals": "?!", "languages": ("en", "")}
     (one,) = run([mentee(**strange)], [mentor(**strange)]).pairs
     (other,) = run([mentee(**plain)], [mentor(**plain)]).pairs

@@ -75,7 +75,8 @@ def test_the_highest_points_of_everything_stay_in_bounds() -> None:
     """The largest weights there are: scores neither wrap around nor turn negative."""
     most = 1_000_000
     names = [name for name in asdict(Weights()) if name != "experience_best"]
-    huge = Configuration(weights=replace(Weights(), **dict.fromkeys(names, most)))
+    highest: dict[str, Any] = dict.fromkeys(names, most)
+    huge = Configuration(weights=replace(Weights(), **highest))
     result = match(crowd(60, 30), huge)
     assert result.pairs
     assert all(0 <= pair.score <= 12 * most for pair in result.pairs)

@@ -1,6 +1,7 @@
 """Why, and why not: in numbers that add up, and in sentences that give nobody away."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_what_one_keeps_private_is_in_no_reason() -> None:
 
 
 def test_a_pair_of_private_reasons_only_still_has_a_sentence() -> None:
-    far = {"time_zone": "Nowhere/Atlantis", "level": None}
+    far: dict[str, Any] = {"time_zone": "Nowhere/Atlantis", "level": None}
     (pair,) = run([mentee(choices=("m",), **far)], [mentor(**far)]).pairs
     assert set(pair.factors) == {Factor.MENTEE_CHOICE}
     assert pair.reasons == ("They meet what the programme asks of a pair",)
