@@ -85,7 +85,7 @@ async def test_a_process_that_dies_fails_its_round_and_the_next_has_another(
     await solver.match(crowd(80, 50), RULES, nothing)
     pid = child()
     with pytest.raises(BrokenProcessPool):
-        await solver.match(crowd(6000, 3000), RULES, kill)
+        await solver.match(crowd(3000, 1500), RULES, kill)
     async with asyncio.timeout(30):
         await gone(pid)
     await solver.match(crowd(80, 50), RULES, nothing)
