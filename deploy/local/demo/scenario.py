@@ -91,7 +91,7 @@ class Scenario:
             await self._begin(f"cycle {cycle}: pairs meet and give feedback", lambda c=cycle: self._meet(c))  # type: ignore[misc]
             await self._begin(f"cycle {cycle}: rematching", self._round)
         await self._begin("pairs that reached their goal end well", self._end)
-        await self._begin("the rest comes due", lambda: self._pass(timedelta(days=self.last_days)))
+        await self._begin("the rest comes due", self._come_due)
         return self.ledger
 
     async def _begin(self, name: str, act: Callable[[], Awaitable[None]]) -> None:
@@ -348,6 +348,15 @@ class Scenario:
 
         await all_at_once(pairs, end, done=lambda n: self._count("pairs", n, len(pairs)))
         await self._rest()
+
+    async def _come_due(self) -> None:
+        """What depends on each other comes due in separate leaps: within one, chance decides what fires first.
+
+        First the rounds for those who wait since the last step, then the announced last days, and then the
+        proposals that nobody has answered, and what remains.
+        """
+        for delta in (timedelta(hours=13), timedelta(days=5), timedelta(days=self.last_days)):
+            await self._pass(delta)
 
     def _active(self) -> list[dict[str, Any]]:
         return [pair for pair in self.watch.states("relationship") if "ended_at" not in pair]
