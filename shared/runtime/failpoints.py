@@ -1,5 +1,7 @@
 """Named crash points. ``MENTORING_FAILPOINT=name[:n]`` kills the process (SIGKILL) the n-th time it gets there.
 
+``name:n:freeze`` stops it instead (SIGSTOP), until somebody sends SIGCONT: a zombie.
+
 Inert unless ``MENTORING_FAILPOINTS_ALLOWED=1`` is set as well, which no deployment file does.
 """
 
@@ -27,23 +29,24 @@ POINTS: Final = frozenset(
 )
 
 
-def _armed() -> tuple[str, int]:
+def _armed() -> tuple[str, int, signal.Signals]:
     if os.environ.get("MENTORING_FAILPOINTS_ALLOWED") != "1":
-        return "", 0
-    name, _, count = os.environ.get("MENTORING_FAILPOINT", "").partition(":")
-    if name and name not in POINTS:
-        raise ValueError(f"there is no failpoint {name!r}")
-    return name, int(count or 1)
+        return "", 0, signal.SIGKILL
+    name, _, rest = os.environ.get("MENTORING_FAILPOINT", "").partition(":")
+    count, _, manner = rest.partition(":")
+    if (name and name not in POINTS) or manner not in ("", "freeze"):
+        raise ValueError(f"there is no failpoint {name!r} that does {manner or 'kill'!r}")
+    return name, int(count or 1), signal.SIGSTOP if manner else signal.SIGKILL
 
 
-_name, _left = _armed()
+_name, _left, _signal = _armed()
 
 
 def failpoint(name: str) -> None:
-    """Die here if this process was told to."""
+    """Die or freeze here if this process was told to."""
     global _left
     if name != _name:
         return
     _left -= 1
     if _left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), _signal)

@@ -1,7 +1,6 @@
 """F4, F6, F8: brokers that go, freeze and lead no more; groups that never settle; members that come back late."""
 
 import asyncio
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,21 +169,25 @@ class RebalanceStorm(Background):
 
 
 _ZOMBIE_SECONDS: Final = 25.0
-_SESSIONS: Final = (
-    "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND client_port = ANY($2)"
-    " AND state LIKE 'idle in transaction%'"
+_ZOMBIES: Final = (
+    ("matching", "after_write_before_commit"),
+    ("notifications", "after_write_before_commit"),
+    ("matching", "outbox_read_before_produce"),
+    ("notifications", "outbox_read_before_produce"),
 )
 
 
 @dataclass(slots=True)
 class Zombies(Background):
-    """A replica is frozen with a transaction open, past every timeout, and wakes when others have its work."""
+    """A replica is frozen with a transaction open, past every timeout, and wakes when others have its work.
+
+    A consumer has written everything and committed nothing; a relay holds the lock and rows that it will send.
+    """
 
     matrix: str = "F8"
-    name: str = "zombie consumer and zombie relay, 25 s"
+    name: str = "zombie consumers and zombie relays, 25 s"
     stack: dict[str, Any] = field(default_factory=lambda: {"replicas": dict.fromkeys(SERVICES, 2)})
-    consumers: int = 0
-    relays: int = 0
+    frozen: int = 0
     remarks: str = (
         "frozen past the group session (10 s) and PostgreSQL's limit for idle transactions"
         " (set to 12 s for this run)"
@@ -200,55 +203,41 @@ class Zombies(Background):
                     )
         finally:
             await admin.close()
+        # Anew, because a role's settings hold for new sessions.
         replicas = [r for replicas in world.stack.services.values() for r in replicas]
         await asyncio.gather(*(replica.restart(ready_seconds=PATIENCE_SECONDS) for replica in replicas))
         await Background.begin(self, world)
 
     async def strike(self, world: World) -> None:
-        for service, role in (("matching", "app"), ("matching", "plumbing")):
-            await self._freeze(world, world.stack.replica(service), role)
-        self.injected = f"{self.consumers} consumers, {self.relays} relays"
+        for service, point in _ZOMBIES:
+            await self._freeze(world, world.stack.replica(service), point)
+        self.injected = f"{self.frozen} zombies"
 
-    async def _freeze(self, world: World, replica: ServiceProcess, role: str) -> None:
-        """Freeze it until it is caught with a transaction of *role* open, and then for long."""
+    async def _freeze(self, world: World, replica: ServiceProcess, point: str) -> None:
         world.router.out.add(replica.name)
-        await self._caught(world, replica, role)
-        world.say(f"  {replica.name} is frozen in a transaction of {role}")
+        replica.extra_environment = {
+            "MENTORING_FAILPOINT": f"{point}:2:freeze",
+            "MENTORING_FAILPOINTS_ALLOWED": "1",
+        }
+        await replica.restart(ready_seconds=None)
+        replica.extra_environment = {}
+
+        async def stopped() -> bool:
+            return self._over.is_set() or _state(replica.pid) == "T"
+
+        await eventually(stopped, seconds=PATIENCE_SECONDS, what=f"{replica.name} at {point}")
+        assert not self._over.is_set(), f"{replica.name} never got to {point}"
+        world.say(f"  {replica.name} is frozen at {point}")
         async with self._blow:
             try:
                 await asyncio.sleep(_ZOMBIE_SECONDS)
             finally:
                 replica.resume()
-            self.consumers += role == "app"
-            self.relays += role == "plumbing"
+            self.frozen += 1
             await world.recovered(since=time.monotonic())
         world.router.out.discard(replica.name)
 
-    async def _caught(self, world: World, replica: ServiceProcess, role: str) -> None:
-        """Freeze it again and again until that was in the middle of a transaction."""
-        while True:
-            await world.busy(replica.service, over=self._over)
-            assert not self._over.is_set(), f"{replica.name} was never caught with a transaction of {role}"
-            replica.pause()
-            if await self._holds_transaction(world, replica, role):
-                return
-            replica.resume()
 
-    @staticmethod
-    async def _holds_transaction(world: World, replica: ServiceProcess, role: str) -> bool:
-        """Whether PostgreSQL waits for this frozen process, in the middle of a transaction."""
-        await asyncio.sleep(0.1)  # what it had asked for last is answered
-        connection = await asyncpg.connect(world.stack.postgres.admin_dsn)
-        try:
-            user = f"mentoring_{replica.service}_{role}"
-            return bool(await connection.fetchval(_SESSIONS, user, _ports_of(replica.pid)))
-        finally:
-            await connection.close()
-
-
-def _ports_of(pid: int) -> list[int]:
-    """The local ports of a process's IPv4 connections (Linux)."""
-    sockets = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    fields = (line.split() for line in lines)
-    return [int(f[1].rpartition(":")[2], 16) for f in fields if f"socket:[{f[9]}]" in sockets]
+def _state(pid: int) -> str:
+    """What Linux says the process does: T for one that is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
