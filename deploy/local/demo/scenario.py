@@ -352,10 +352,11 @@ class Scenario:
     async def _come_due(self) -> None:
         """What depends on each other comes due in separate leaps: within one, chance decides what fires first.
 
-        First the rounds for those who wait since the last step, then the announced last days, and then the
-        proposals that nobody has answered, and what remains.
+        First the rounds for those who wait since the last step, then the announced last days, the rounds that
+        follow from them, and then the proposals that nobody has answered, and what remains.
         """
-        for delta in (timedelta(hours=13), timedelta(days=5), timedelta(days=self.last_days)):
+        rounds = timedelta(hours=13)
+        for delta in (rounds, timedelta(days=5), rounds, timedelta(days=self.last_days)):
             await self._pass(delta)
 
     def _active(self) -> list[dict[str, Any]]:
