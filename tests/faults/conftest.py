@@ -60,7 +60,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     """Print what was found; a whole `make faults` also writes docs/faults.md."""
     if not _rows:
         return
-    terminalreporter.write(drawn(_rows))
+    terminalreporter.write(drawn(_rows, colour=terminalreporter.hasmarkup))
     whole = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     if whole and os.environ.get("MENTORING_FAULTS_WRITE") == "1":
         write_page(_rows)

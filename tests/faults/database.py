@@ -93,7 +93,7 @@ class Deadlocks(Background):
         watch = await asyncpg.connect(world.stack.postgres.admin_dsn, database=name)
         try:
             await here.execute("SET deadlock_timeout = '60s'")
-            while not await self.pause(0.7):
+            while not await self.pause(0.3):
                 await self._once(here, watch)
             self.provoked[service] = int(await watch.fetchval(_DEADLOCKS))
         finally:

@@ -24,14 +24,14 @@ def write_page(rows: Sequence[Row]) -> None:
     _PAGE.write_text(page(rows))
 
 
-def drawn(rows: Sequence[Row]) -> str:
+def drawn(rows: Sequence[Row], *, colour: bool = False) -> str:
     """The table for a terminal."""
     table = Table(title="The same story under faults", title_justify="left", box=None, pad_edge=False)
     for column in _COLUMNS:
         table.add_column(column, justify="right" if column in _NUMBERS else "left")
     for row in rows:
         table.add_row(*_cells(row), style="" if row.verdict == EQUAL else "red")
-    console = Console(width=170, highlight=False, file=StringIO(), force_terminal=True)
+    console = Console(width=170, highlight=False, file=StringIO(), force_terminal=colour)
     console.print()
     console.print(table)
     assert isinstance(console.file, StringIO)
