@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PEOPLE ?= 1500
 SEED ?= 1
+WORKERS ?= 2
 STAMP := $(VENV)/.installed
 
 .PHONY: help install demo test lint types boundaries contracts unit integration e2e bench faults up down lock clean
@@ -21,8 +22,8 @@ $(STAMP): requirements/dev.txt pyproject.toml deploy/local/install.sh
 demo: $(STAMP) ## The main job on the embedded stack: PEOPLE=1500 SEED=1, or HR=extract.csv MAP=mapping.toml
 	$(BIN)/mentoring demo --people $(PEOPLE) --seed $(SEED) $(if $(HR),--hr $(HR)) $(if $(MAP),--map $(MAP)) $(ARGS)
 
-test: lint types boundaries contracts ## Every check and every test
-	$(BIN)/pytest $(ARGS)
+test: lint types boundaries contracts ## Every check and every test, two files at a time; WORKERS=0: one
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMP) ## Style and likely mistakes
 	$(BIN)/ruff check .

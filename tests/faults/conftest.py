@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.faults.table import drawn, write_page
 
 Endure = Callable[[Fault], Awaitable[Row]]
 
-_rows: list[Row] = []
+_ROW = "fault row"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,8 +38,14 @@ async def digest(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def under(digest: str, tmp_path: Path) -> Endure:
-    """Run the story under a fault; fails unless it balances, checks and ends like the quiet run."""
+def under(digest: str, tmp_path: Path, record_property: Callable[[str, object], None]) -> Endure:
+    """Run the story under a fault; fails unless it balances, checks and ends like the quiet run.
+
+    The row travels with the test's report, because tests may run in other processes than the one that reports.
+    """
+
+    def keep(row: Row) -> None:
+        record_property(_ROW, asdict(row))
 
     async def run(fault: Fault) -> Row:
         began = time.monotonic()
@@ -47,9 +54,9 @@ def under(digest: str, tmp_path: Path) -> Endure:
         except Exception as error:
             seconds = time.monotonic() - began
             verdict = f"{type(error).__name__}: {error}"[:200]
-            _rows.append(Row(fault.matrix, fault.name, fault.injected, 0, 0, None, seconds, verdict, "", ""))
+            keep(Row(fault.matrix, fault.name, fault.injected, 0, 0, None, seconds, verdict, "", ""))
             raise
-        _rows.append(row)
+        keep(row)
         assert row.verdict == EQUAL, row.verdict
         return row
 
@@ -58,9 +65,12 @@ def under(digest: str, tmp_path: Path) -> Endure:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
     """Print what was found; a whole `make faults` also writes docs/faults.md."""
-    if not _rows:
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    found = (value for report in reports for name, value in report.user_properties if name == _ROW)
+    rows = [Row(**value) for value in found]
+    if not rows:
         return
-    terminalreporter.write(drawn(_rows, colour=terminalreporter.hasmarkup))
+    terminalreporter.write(drawn(rows, colour=terminalreporter.hasmarkup))
     whole = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     if whole and os.environ.get("MENTORING_FAULTS_WRITE") == "1":
-        write_page(_rows)
+        write_page(rows)
