@@ -259,14 +259,15 @@ class PoisonEverywhere(Background):
     async def _poison(
         self, world: World, producer: AIOKafkaProducer, topic: str, number: int, hearers: int
     ) -> None:
-        name = topic_name(world.settings, topic)
+        name, partitions = topic_name(world.settings, topic), TOPIC[topic].partitions
         for place, (value, headers) in enumerate(poisons(topic, number).values()):
-            await producer.send(name, value, b"poison", partition=(place + number) % 12, headers=headers)
+            at = (place + number) % partitions
+            await producer.send(name, value, b"poison", partition=at, headers=headers)
             self.sent += 1
             self.dead_letters += hearers
         if TOPIC[topic].intake:
             value = _event(topic, number, type="somebody.elses.thing.v1", id=f"unknown-{number}")
-            await producer.send(name, value, b"poison", partition=number, headers=[_STRUCTURED])
+            await producer.send(name, value, b"poison", partition=number % partitions, headers=[_STRUCTURED])
             self.unknown += 1
         await producer.flush()
 
