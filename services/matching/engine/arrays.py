@@ -1,12 +1,12 @@
 """People as arrays: what the compiled kernel reads. Rows of a side are in the order of ``ids``."""
 
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+I8 = NDArray[np.int8]
 I16 = NDArray[np.int16]
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
@@ -19,41 +19,8 @@ UNKNOWN: Final = -1
 """Level, style or office of somebody who has none."""
 
 
-class Factor(IntEnum):
-    """Why points are given, in the order in which they are listed."""
-
-    SKILLS = 0
-    GOALS = 1
-    INTERESTS = 2
-    PREFERENCES = 3
-    WORKING_STYLE = 4
-    EXPERIENCE = 5
-    OFFICE = 6
-    WORKING_HOURS = 7
-    HISTORY = 8
-    MENTEE_CHOICE = 9
-    MENTOR_CHOICE = 10
-
-
 SPARSE: Final = 4
 """The first factors are sums over words that both have."""
-
-
-class Rule(IntEnum):
-    """Which rule forbids a pair; 0 is none."""
-
-    NONE = 0
-    SAME_PERSON = 1
-    AVOID = 2
-    FAILED_BEFORE = 3
-    LEVEL = 4
-    OVERLAP = 5
-    LANGUAGE = 6
-    DEPARTMENT = 7
-    TEAM = 8
-    REPORTING_LINE = 9
-    FULL = 10
-    """The mentor has no room; decided outside the kernel."""
 
 
 class Side(NamedTuple):
@@ -95,6 +62,19 @@ class Words(NamedTuple):
     """[SPARSE] highest points of a factor."""
 
 
+class Meaning(NamedTuple):
+    """Goals as vectors, each of a length of about 127; without dimensions when goals are compared by terms."""
+
+    mentees: I8
+    """[mentees, dimensions]."""
+    mentors: I8
+    floor: int
+    """Inner products up to this one give no points."""
+    span: int
+    """So far above the floor points are full."""
+    most: int
+
+
 class Special(NamedTuple):
     """Pairs with a word of their own, by mentee and in the order of mentors."""
 
@@ -133,6 +113,7 @@ class Population(NamedTuple):
     mentees: Side
     mentors: Side
     words: Words
+    meaning: Meaning
     special: Special
     tables: Tables
     capacity: I64

@@ -7,8 +7,9 @@ while there is room left. At the end nobody gains more than a step by changing, 
 then the assignment is optimal on the graph.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -43,6 +44,18 @@ class Book(NamedTuple):
     """[mentors] points times scale; 0 while there is room."""
     assigned: I32
     """[mentees] mentor, or -1."""
+
+
+class Priced(Protocol):
+    """What the schedule of steps looks at in a book."""
+
+    @property
+    def taken(self) -> I64: ...
+    @property
+    def price(self) -> I64: ...
+
+
+B = TypeVar("B", bound=Priced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +100,13 @@ def _auction(
     bonus: Any,
     scale: int,
     step: int,
-    most_bids: int,
+    most: int,
     book: Any,
     queue: Any,
     waiting: int,
 ) -> int:
     """Let those in *queue* (a ring with room for everybody and one more; the first *waiting* of it) bid until nobody
-    waits. Bids made, or -1 when they would be more than *most_bids*."""
+    waits. Bids made, or -1 when they would be more than *most*."""
     mentor, score, count = graph.mentor, graph.score, graph.count
     start, bid, bidder, taken = book.start, book.bid, book.bidder, book.taken
     price, assigned = book.price, book.assigned
@@ -118,7 +131,7 @@ def _auction(
         if chosen < 0:
             continue  # nobody is worth the price any more, and prices only rise
         bids += 1
-        if bids > most_bids:
+        if bids > most:
             return -1
         offer = price[chosen] + best - second + step
         first, room = start[chosen], capacity[chosen]
@@ -159,29 +172,45 @@ def assign(graph: Graph, capacity: I64, bonus: I64, *, room_to_grow: int = 0) ->
     """
     people = len(graph.count)
     scale = people + room_to_grow + 1
-    nothing = np.zeros(len(capacity), np.int64)
+    highest = int(graph.score.max() + bonus.max()) * scale
+    book, bids, exact = scheduled(
+        lambda step, price: _run(graph, capacity, bonus, scale, step, price),
+        capacity,
+        highest,
+        most_bids(people),
+    )
+    return Assignment(book, scale, bids, exact)
+
+
+def scheduled(
+    run: Callable[[int, I64], tuple[B, int] | None], capacity: I64, highest: int, most: int
+) -> tuple[B, int, bool]:
+    """The book of an auction with the smallest step if *run* (a step and the prices at its beginning) can make it
+    within its *most* bids; the bids made; whether the step is the smallest. *highest* is the highest gain, scaled."""
     step, total = 1, 0
-    book = _run(graph, capacity, bonus, scale, step, nothing.copy())
-    if book is None:
+    nothing = np.zeros(len(capacity), np.int64)
+    done = run(step, nothing.copy())
+    if done is None:
         # People are so alike that they outbid each other by a step at a time: begin with great steps, which show
         # about where prices end, and let finer ones begin a little below.
-        total += _most_bids(people)
-        step = max(1, int(graph.score.max() + bonus.max()) * scale // _COARSEST)
-        while (book := _run(graph, capacity, bonus, scale, step, nothing.copy())) is None:
-            total += _most_bids(people)
+        total += most
+        step = max(1, highest // _COARSEST)
+        while (done := run(step, nothing.copy())) is None:
+            total += most
             step *= _FINER
+    book, bids = done
     while step > 1:
-        begin = np.maximum(0, book[0].price - 2 * step)
+        begin = np.maximum(0, book.price - 2 * step)
         step = max(1, step // _FINER)
-        finer = _settle(graph, capacity, bonus, scale, step, begin)
+        finer = _settle(run, capacity, step, begin)
+        total += bids
         if finer is None:
-            return Assignment(book[0], scale, total + book[1], exact=False)
-        total += book[1]
-        book = finer
-    return Assignment(book[0], scale, total + book[1], exact=True)
+            return book, total, False
+        book, bids = finer
+    return book, total + bids, True
 
 
-def _most_bids(people: int) -> int:
+def most_bids(people: int) -> int:
     return _BIDS_EACH * people + 10_000
 
 
@@ -193,17 +222,17 @@ def _run(
     book = _book(people, capacity, price)
     queue = np.zeros(people + 1, np.int32)
     queue[:people] = np.arange(people)
-    bids = int(_auction(graph, capacity, bonus, scale, step, _most_bids(people), book, queue, people))
+    bids = int(_auction(graph, capacity, bonus, scale, step, most_bids(people), book, queue, people))
     return None if bids < 0 else (book, bids)
 
 
 def _settle(
-    graph: Graph, capacity: I64, bonus: I64, scale: int, step: int, price: I64
-) -> tuple[Book, int] | None:
+    run: Callable[[int, I64], tuple[B, int] | None], capacity: I64, step: int, price: I64
+) -> tuple[B, int] | None:
     """An auction that begins with prices: whoever ends with room and a price begins the next one at nothing."""
     total = 0
     for _ in range(_LOWERINGS):
-        done = _run(graph, capacity, bonus, scale, step, price.copy())
+        done = run(step, price.copy())
         if done is None:
             return None
         book, bids = done
@@ -221,7 +250,7 @@ def joined(graph: Graph, capacity: I64, bonus: I64, assignment: Assignment, ment
     too many and the book must be made anew."""
     queue = np.zeros(len(graph.count) + 1, np.int32)
     queue[0] = mentee
-    most = _most_bids(len(graph.count))
+    most = most_bids(len(graph.count))
     bids = int(_auction(graph, capacity, bonus, assignment.scale, 1, most, assignment.book, queue, 1))
     if bids < 0:
         raise RuntimeError("one arrival set off too many bids")

@@ -1,12 +1,13 @@
 """From people to arrays. The order in which people come leaves no trace: they are taken by a seeded draw."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from services.matching.engine.arrays import I64, Population, Side
-from services.matching.engine.configuration import Configuration, Objective, Weights
+from services.matching.engine.configuration import TERMS, Configuration, Form, Objective
+from services.matching.engine.embedder import Embedder, Meanings
 from services.matching.engine.offered import Offered
 from services.matching.engine.people import Participant, Pool, check
 from services.matching.engine.sides import Numbers, Zones, kinds_of, side_of
@@ -29,28 +30,43 @@ class Encoded:
     """People who, by HR's data, report to each other in a circle."""
     highest: int
     """No pair can score more."""
+    form: Form
 
 
 class Encoder:
     """Mentors as arrays, and what is needed to put mentees beside them, now or later."""
 
-    def __init__(self, pool: Pool, configuration: Configuration) -> None:
+    def __init__(
+        self, pool: Pool, configuration: Configuration, embedders: Mapping[str, Embedder] | None = None
+    ) -> None:
         """Raises :class:`InvalidPool` and :class:`InvalidConfiguration`."""
         configuration.check()
         check(pool)
+        if configuration.form is Form.PEER:
+            pool = both_ways(pool)
         self.pool, self.configuration = pool, configuration
         weights = configuration.weights
         self._zones = Zones(pool)
         self.mentors, draws = self._beside(*_in_order(pool.mentors, configuration.seed))
         self.tree = tree_of(pool.managers, (p.person_id for p in (*pool.mentees, *pool.mentors)))
-        self.highest = _highest(weights)
+        self.highest = _highest(configuration)
         self._numbers = Numbers()
         constants = [min(weights.history_most, weights.history * m.completed) for m in self.mentors]
         self._side = self._side_of(self.mentors, draws, constants)
-        self._offered = Offered(self.mentors, weights)
-        self._tables = tables_of(configuration.rules, weights, self._zones.offsets)
+        peers = configuration.form is Form.PEER
+        self._giving = {person.person_id: person for person in self.mentors} if peers else None
+        wants = {person.person_id: person for person in pool.mentees} if peers else {}
+        self._offered = Offered(
+            self.mentors,
+            weights,
+            terms=configuration.embedder == TERMS,
+            wanting=[wants[person.person_id] for person in self.mentors] if peers else (),
+        )
+        self._meanings = Meanings(configuration, embedders)
+        self._vectors = self._meanings.of([person.goals for person in self.mentors])
+        self._tables = tables_of(configuration.rules, weights, self._zones.offsets, configuration.form)
         self._special = Specials(self.mentors, pool.failed, weights)
-        self._capacity = np.array([person.free for person in self.mentors], np.int64)
+        self._capacity = np.array([person.room for person in self.mentors], np.int64)
 
     def encode(self, people: Iterable[Participant]) -> Encoded:
         """These people as the mentees of the pool's mentors."""
@@ -58,10 +74,13 @@ class Encoder:
         width = self._side.languages.shape[1]
         side = self._side_of(mentees, draws, [0] * len(mentees), width)
         kind = kinds_of(side)
+        dimensions = self._vectors.shape[1] if self.mentors else None
+        vectors = self._meanings.of([person.goals for person in mentees], dimensions)
         population = Population(
             mentees=side,
             mentors=self._side,
-            words=self._offered.wanted_by(mentees),
+            words=self._offered.wanted_by(mentees, self._giving),
+            meaning=self._meanings.between(vectors, self._vectors),
             special=self._special.of(mentees),
             tables=self._tables,
             capacity=self._capacity,
@@ -70,7 +89,13 @@ class Encoder:
             kind=kind,
         )
         return Encoded(
-            population, mentees, self.mentors, self._offered.names, self.tree.circles, self.highest
+            population,
+            mentees,
+            self.mentors,
+            self._offered.names,
+            self.tree.circles,
+            self.highest,
+            self.configuration.form,
         )
 
     def _beside(self, mentors: tuple[Participant, ...], draws: I64) -> tuple[tuple[Participant, ...], I64]:
@@ -88,9 +113,42 @@ class Encoder:
         return side_of(people, draws, self._numbers, self._zones, places, constants, width)
 
 
-def encode(pool: Pool, configuration: Configuration) -> Encoded:
+def encode(
+    pool: Pool, configuration: Configuration, embedders: Mapping[str, Embedder] | None = None
+) -> Encoded:
     """The whole pool. Raises :class:`InvalidPool` and :class:`InvalidConfiguration`."""
-    return Encoder(pool, configuration).encode(pool.mentees)
+    encoder = Encoder(pool, configuration, embedders)
+    return encoder.encode(person for person in encoder.pool.mentees if has_place(person, configuration.form))
+
+
+def has_place(mentee: Participant, form: Form) -> bool:
+    """Whether somebody takes a relationship more, themselves."""
+    return mentee.free > 0 if form is Form.PEER else mentee.total != 0
+
+
+def both_ways(pool: Pool) -> Pool:
+    """The pool of peers: everybody is among the mentees with what they want and among the mentors with what they give,
+    and is otherwise one person. Whoever takes nobody more (``free`` 0) stays a mentor without room only."""
+    wants = {person.person_id: person for person in pool.mentees}
+    gives = {person.person_id: person for person in pool.mentors}
+    mentees, mentors = [], []
+    for person_id in sorted(wants.keys() | gives.keys()):
+        want, give = wants.get(person_id), gives.get(person_id)
+        one = want or give
+        assert one is not None
+        both = replace(
+            one,
+            choices=tuple(dict.fromkeys((*(want.choices if want else ()), *(give.choices if give else ())))),
+            avoid=(want.avoid if want else frozenset()) | (give.avoid if give else frozenset()),
+            free=int(one.total != 0) if give is None else min(1, give.room),
+            completed=0,
+        )
+        nothing = Participant(person_id)
+        asked, shown = want or nothing, give or nothing
+        mentees.append(replace(both, skills=asked.skills, preferences=asked.preferences))
+        mentors.append(replace(both, skills=shown.skills, preferences=shown.preferences))
+    failed = pool.failed | {(other, one) for one, other in pool.failed}
+    return replace(pool, mentees=tuple(mentees), mentors=tuple(mentors), failed=failed)
 
 
 def _in_order(people: Iterable[Participant], seed: str) -> tuple[tuple[Participant, ...], I64]:
@@ -98,9 +156,11 @@ def _in_order(people: Iterable[Participant], seed: str) -> tuple[tuple[Participa
     return tuple(entry[2] for entry in drawn), np.array([entry[0] for entry in drawn], np.int64)
 
 
-def _highest(weights: Weights) -> int:
+def _highest(configuration: Configuration) -> int:
+    weights = configuration.weights
     return (
-        weights.skills_most
+        (weights.coherence_most if configuration.form is Form.GROUP else 0)
+        + weights.skills_most
         + weights.goals_most
         + weights.interests_most
         + weights.preferences_most

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from services.matching.engine.arrays import Factor, Rule
+from services.matching.engine.configuration import Form
 from services.matching.engine.encode import Encoded
+from services.matching.engine.factors import Factor, Rule
 from services.matching.engine.pairwise import broken_rule, factors_of
 from services.matching.engine.words import fold
 
@@ -87,9 +88,10 @@ class WhyNot:
     """The mentee's score less price with the mentor they got; 0 with nobody."""
 
 
-def explain(encoded: Encoded, i: int, j: int) -> Explanation:
-    """Mentee number *i* and mentor number *j* of the arrays."""
+def explain(encoded: Encoded, i: int, j: int, coherence: int = 0) -> Explanation:
+    """Mentee number *i* and mentor number *j* of the arrays; *coherence* are the points that the group gives."""
     points = factors_of(encoded.people, i, j)
+    points[Factor.COHERENCE] = coherence
     score = int(points.sum())
     words = _common_words(encoded, i, j)
     shares = [
@@ -103,7 +105,7 @@ def explain(encoded: Encoded, i: int, j: int) -> Explanation:
         mentor_id=encoded.mentors[j].person_id,
         score=score,
         shares=tuple(shares),
-        reasons=_reasons(shares),
+        reasons=_reasons(shares, encoded),
         rules=_rules(encoded, i, j),
     )
 
@@ -167,28 +169,37 @@ def _common_words(encoded: Encoded, i: int, j: int) -> dict[Factor, tuple[str, .
     return {factor: tuple(word for _, word in sorted(pairs)) for factor, pairs in found.items()}
 
 
-def _reasons(shares: list[Share]) -> tuple[str, ...]:
+def _reasons(shares: list[Share], encoded: Encoded) -> tuple[str, ...]:
     """General sentences, the strongest first; nothing that one of the two keeps to themselves."""
+    general = _GENERAL | _BY_FORM.get(encoded.form, {})
+    if encoded.people.meaning.mentors.shape[1]:
+        general |= {Factor.GOALS: "Their goals are alike"}
+    peers = encoded.form is Form.PEER
+    offer = "One knows {}, which the other wants to learn" if peers else _OFFER
     reasons: list[str] = []
     for share in shares:
-        if share.factor in _PRIVATE:
-            continue
         if share.factor is Factor.SKILLS:
-            reasons += [f"Offers {_short(word)}, which the mentee wants to learn" for word in share.words[:3]]
+            reasons += [offer.format(_short(word)) for word in dict.fromkeys(share.words[:3])]
         elif share.factor is Factor.INTERESTS:
             reasons += [f"Both care about {_short(word)}" for word in share.words[:2]]
-        else:
-            reasons += _GENERAL.get(share.factor, ())
+        elif share.factor in general and share.factor not in _PRIVATE:
+            reasons.append(general[share.factor])
     return tuple(reasons[:_MOST_REASONS]) or ("They meet what the programme asks of a pair",)
 
 
-_GENERAL: Final[Mapping[Factor, tuple[str, ...]]] = {
-    Factor.GOALS: ("Their goals have words in common",),
-    Factor.WORKING_STYLE: ("Both like to work in the same way",),
-    Factor.EXPERIENCE: ("The mentor is ahead by a step that can be followed",),
-    Factor.OFFICE: ("They work at the same place",),
-    Factor.WORKING_HOURS: ("Their working hours overlap",),
-    Factor.HISTORY: ("The mentor has led others to their goals",),
+_OFFER: Final = "Offers {}, which the mentee wants to learn"
+_GENERAL: Final[dict[Factor, str]] = {
+    Factor.GOALS: "Their goals have words in common",
+    Factor.WORKING_STYLE: "Both like to work in the same way",
+    Factor.EXPERIENCE: "The mentor is ahead by a step that can be followed",
+    Factor.OFFICE: "They work at the same place",
+    Factor.WORKING_HOURS: "Their working hours overlap",
+    Factor.HISTORY: "The mentor has led others to their goals",
+    Factor.COHERENCE: "The others of the group want something alike",
+}
+_BY_FORM: Final[Mapping[Form, dict[Factor, str]]] = {
+    Form.REVERSE: {Factor.EXPERIENCE: "The mentor sees the organisation from another step"},
+    Form.PEER: {Factor.EXPERIENCE: "They stand at about the same step"},
 }
 
 

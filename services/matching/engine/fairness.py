@@ -1,16 +1,11 @@
-"""The second stage, which raises those with the lowest scores, and the numbers that show how fair a run is."""
+"""The second stage, which raises those with the lowest scores."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
-from services.matching.engine.arrays import I32, I64, Population
+from services.matching.engine.arrays import I32, Population
 from services.matching.engine.assignment import Graph, assign
-
-SMALLEST_GROUP: Final = 5
-"""Groups with fewer people are never shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,47 +67,3 @@ def _scores_of(graph: Graph, mentor: I32) -> I32:
     width = graph.score.shape[1]
     hit = (graph.mentor == mentor[:, None]) & (np.arange(width)[None, :] < graph.count[:, None])
     return np.where(hit, graph.score, 0).max(axis=1).astype(np.int32)
-
-
-def gini(loads: I64) -> float:
-    """How unevenly something is spread: 0 when all have the same, towards 1 when one has all."""
-    ordered = np.sort(loads)
-    total = int(ordered.sum())
-    count = len(ordered)
-    if total == 0:
-        return 0.0
-    ranks = np.arange(1, count + 1)
-    return float((2 * int((ranks * ordered).sum()) - (count + 1) * total) / (count * total))
-
-
-@dataclass(frozen=True, slots=True)
-class GroupScore:
-    """A group's mean score and share matched; None where the group, or what it could be told from, is too small."""
-
-    group: str
-    people: int | None
-    matched: float | None
-    mean_score: float | None
-
-
-def by_group(groups: Sequence[str], scores: Mapping[int, int]) -> tuple[GroupScore, ...]:
-    """*groups* of all mentees by number; *scores* of those matched. When one group only would be hidden, the next
-    smallest is hidden too: otherwise it could be told from the total."""
-    members: dict[str, list[int]] = {}
-    for number, group in enumerate(groups):
-        members.setdefault(group, []).append(number)
-    by_size = sorted(members, key=lambda group: (len(members[group]), group))
-    hidden = [group for group in by_size if len(members[group]) < SMALLEST_GROUP]
-    if len(hidden) == 1 and len(by_size) > 1:
-        hidden.append(next(group for group in by_size if group not in hidden))
-    shown = []
-    for group in sorted(members):
-        numbers = members[group]
-        got = [scores[number] for number in numbers if number in scores]
-        # A share of all or nothing, or of very few, would tell of single people.
-        if group in hidden:
-            shown.append(GroupScore(group, None, None, None))
-        else:
-            mean = sum(got) / len(got) if len(got) >= SMALLEST_GROUP else None
-            shown.append(GroupScore(group, len(numbers), len(got) / len(numbers), mean))
-    return tuple(shown)

@@ -13,10 +13,12 @@ import numpy as np
 
 from services.matching.engine.arrays import INFEASIBLE, SPARSE, UNKNOWN
 from services.matching.engine.compiled import compiled, inlined
+from services.matching.engine.factors import Factor
 from services.matching.engine.pairwise import share_bit
 
 _CHUNK: Final = 64
 _SPARSE: Final = SPARSE
+_GOALS: Final = int(Factor.GOALS)
 
 
 @inlined
@@ -44,6 +46,20 @@ def _base_row(p: Any, i: int, price: Any, base: Any, top: Any) -> None:
         top[chunk] = highest
 
 
+@compiled
+def _gather_meaning(meaning: Any, i: int, row: Any) -> None:
+    """What ``pairwise.alike`` says, for all mentors."""
+    one, others = meaning.mentees, meaning.mentors
+    mine = one[i].astype(np.int32)
+    for j in range(len(others)):
+        product = np.int32(0)
+        for d in range(len(mine)):
+            product += mine[d] * np.int32(others[j, d])
+        if product > meaning.floor:
+            points = np.int64(product - meaning.floor) * meaning.most // meaning.span
+            row[j] += min(points, meaning.most)
+
+
 @inlined
 def _gather(p: Any, i: int, sums: Any) -> None:
     """[factors, mentors] points of the words that the mentee shares with each mentor, before their limits."""
@@ -54,6 +70,8 @@ def _gather(p: Any, i: int, sums: Any) -> None:
         row = sums[factors[word[a]]]
         for q in range(users[word[a]], users[word[a] + 1]):
             row[mentor[q]] += worth * strength[q]
+    if p.meaning.mentors.shape[1]:
+        _gather_meaning(p.meaning, i, sums[_GOALS])
 
 
 @compiled

@@ -1,4 +1,8 @@
-"""What mentors have in words (skills, goals, interests, what they chose to show), and what mentees share of it."""
+"""What mentors have in words (skills, goals, interests, what they chose to show), and what mentees share of it.
+
+Between peers everybody wants and gives: beside the skills wanted by one and given by the other stand those given by the
+one and wanted by the other, as words of their own, and so with wishes and what is shown.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from services.matching.engine.arrays import Factor, Words, csr
+from services.matching.engine.arrays import Words, csr
 from services.matching.engine.configuration import Weights
+from services.matching.engine.factors import Factor
 from services.matching.engine.people import Participant
 from services.matching.engine.words import fold, rarity, stems
 
@@ -19,15 +24,26 @@ _MOST_STEM_USERS: Final = 4_000
 class Offered:
     """The words that mentors have, by factor, and who has them."""
 
-    def __init__(self, mentors: Sequence[Participant], weights: Weights) -> None:
+    def __init__(
+        self,
+        mentors: Sequence[Participant],
+        weights: Weights,
+        *,
+        terms: bool = True,
+        wanting: Sequence[Participant] = (),
+    ) -> None:
+        """*terms*: whether goals are compared by their words. *wanting* are peers: the mentors as those who want."""
         self._weights = weights
-        self._numbers: dict[tuple[int, str], int] = {}
+        self._numbers: dict[tuple[int, str, bool], int] = {}
         self._factor: list[int] = []
         self._users: list[list[tuple[int, int]]] = []
         for number, person in enumerate(mentors):
             for skill, strength in _strongest(person.skills).items():
                 self._add(Factor.SKILLS, skill, number, strength)
-        for number, found in enumerate(_goal_words(mentors)):
+        for number, person in enumerate(wanting):
+            for skill, strength in _strongest(person.skills).items():
+                self._add(Factor.SKILLS, skill, number, strength, back=True)
+        for number, found in enumerate(_goal_words(mentors) if terms else ()):
             for stem in found:
                 self._add(Factor.GOALS, stem, number, 1)
         for number, person in enumerate(mentors):
@@ -35,7 +51,10 @@ class Offered:
                 self._add(Factor.INTERESTS, word, number, 1)
             for word in _folded(person.preferences):
                 self._add(Factor.PREFERENCES, word, number, 1)
-        self.names = tuple(word for _, word in self._numbers)
+        for number, person in enumerate(wanting):
+            for word in _folded(person.preferences):
+                self._add(Factor.PREFERENCES, word, number, 1, back=True)
+        self.names = tuple(word for _, word, _ in self._numbers)
         self._rarity = [rarity(len(users), len(mentors)) for users in self._users]
         used = [entry for row in self._users for entry in row]
         self._start = csr(self._users)
@@ -43,18 +62,21 @@ class Offered:
         self._strength = np.array([strength for _, strength in used], np.int32)
         self._factors = np.array(self._factor, np.int32)
 
-    def _add(self, factor: Factor, word: str, mentor: int, strength: int) -> None:
-        number = self._numbers.get((factor, word))
+    def _add(self, factor: Factor, word: str, mentor: int, strength: int, *, back: bool = False) -> None:
+        number = self._numbers.get((factor, word, back))
         if number is None:
-            number = self._numbers[factor, word] = len(self._factor)
+            number = self._numbers[factor, word, back] = len(self._factor)
             self._factor.append(factor)
             self._users.append([])
         self._users[number].append((mentor, strength))
 
-    def wanted_by(self, mentees: Sequence[Participant]) -> Words:
-        """What these mentees have in common with mentors."""
+    def wanted_by(
+        self, mentees: Sequence[Participant], giving: Mapping[str, Participant] | None = None
+    ) -> Words:
+        """What these mentees have in common with mentors; *giving* are peers, by id, as those who give."""
         weights = self._weights
-        rows = [self._row(person) for person in mentees]
+        backs = giving or {}
+        rows = [self._row(person, backs.get(person.person_id)) for person in mentees]
         flat = [entry for row in rows for entry in row]
         most = [weights.skills_most, weights.goals_most, weights.interests_most, weights.preferences_most]
         return Words(
@@ -68,25 +90,36 @@ class Offered:
             most=np.array(most, np.int32),
         )
 
-    def _row(self, person: Participant) -> list[tuple[int, int]]:
+    def _row(self, person: Participant, giving: Participant | None) -> list[tuple[int, int]]:
         """(word, points), the words of one factor beside each other."""
-        weights, numbers = self._weights, self._numbers
-        row: list[tuple[int, int]] = []
-        for skill, points in _strongest(person.skills).items():
-            number = numbers.get((Factor.SKILLS, skill))
-            if number is not None:
-                row.append((number, min(points * weights.skill, weights.skills_most)))
+        weights = self._weights
+        row = self._skills(person, back=False)
+        if giving is not None:
+            row += self._skills(giving, back=True)
         for stem in stems(person.goals):
-            number = numbers.get((Factor.GOALS, stem))
+            number = self._numbers.get((Factor.GOALS, stem, False))
             if number is not None:
                 row.append((number, weights.goal_term * self._rarity[number] // 64))
-        for factor, words, points in (
-            (Factor.INTERESTS, person.interests, weights.interest),
-            (Factor.PREFERENCES, person.preferences, weights.preference),
-        ):
-            found = (numbers.get((factor, word)) for word in _folded(words))
-            row += [(number, points) for number in found if number is not None]
+        row += self._each(Factor.INTERESTS, person.interests, weights.interest, back=False)
+        row += self._each(Factor.PREFERENCES, person.preferences, weights.preference, back=False)
+        if giving is not None:
+            row += self._each(Factor.PREFERENCES, giving.preferences, weights.preference, back=True)
         return [entry for entry in row if entry[1]]
+
+    def _skills(self, person: Participant, *, back: bool) -> list[tuple[int, int]]:
+        weights = self._weights
+        found = (
+            (self._numbers.get((Factor.SKILLS, skill, back)), points)
+            for skill, points in _strongest(person.skills).items()
+        )
+        most = weights.skills_most
+        return [(number, min(points * weights.skill, most)) for number, points in found if number is not None]
+
+    def _each(
+        self, factor: Factor, words: Iterable[str], points: int, *, back: bool
+    ) -> list[tuple[int, int]]:
+        found = (self._numbers.get((factor, word, back)) for word in _folded(words))
+        return [(number, points) for number in found if number is not None]
 
 
 def _strongest(skills: Mapping[str, int]) -> dict[str, int]:

@@ -4,8 +4,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from services.matching.engine.arrays import INFEASIBLE, UNKNOWN, Factor, Rule
+from services.matching.engine.arrays import INFEASIBLE, UNKNOWN
 from services.matching.engine.compiled import compiled
+from services.matching.engine.factors import Factor, Rule
 
 _FACTORS: Final = len(Factor)
 
@@ -14,6 +15,7 @@ _ALLOWED: Final = int(Rule.NONE)
 _LEVEL, _OVERLAP, _LANGUAGE = int(Rule.LEVEL), int(Rule.OVERLAP), int(Rule.LANGUAGE)
 _DEPARTMENT, _TEAM, _LINE = int(Rule.DEPARTMENT), int(Rule.TEAM), int(Rule.REPORTING_LINE)
 _STYLE, _EXPERIENCE, _OFFICE = int(Factor.WORKING_STYLE), int(Factor.EXPERIENCE), int(Factor.OFFICE)
+_GOALS = int(Factor.GOALS)
 _HOURS, _HISTORY = int(Factor.WORKING_HOURS), int(Factor.HISTORY)
 _BY_MENTEE, _BY_MENTOR = int(Factor.MENTEE_CHOICE), int(Factor.MENTOR_CHOICE)
 
@@ -83,6 +85,18 @@ def broken_rule(p: Any, i: int, j: int) -> int:
 
 
 @compiled
+def alike(meaning: Any, i: int, j: int) -> int:
+    """Points for what two goals have in common as vectors."""
+    one, other = meaning.mentees, meaning.mentors
+    product = np.int64(0)
+    for d in range(other.shape[1]):
+        product += np.int32(one[i, d]) * np.int32(other[j, d])
+    if product <= meaning.floor:
+        return 0
+    return min(meaning.most, (product - meaning.floor) * meaning.most // meaning.span)
+
+
+@compiled
 def factors_of(p: Any, i: int, j: int) -> Any:
     """[factors] points of one pair, whether allowed or not; the forbidden part of a table counts 0."""
     points = np.zeros(_FACTORS, np.int64)
@@ -92,6 +106,7 @@ def factors_of(p: Any, i: int, j: int) -> Any:
         for q in range(w.users[word], w.users[word + 1]):
             if w.mentor[q] == j:
                 points[w.factor[word]] += w.points[a] * w.strength[q]
+    points[_GOALS] += alike(p.meaning, i, j)
     for factor in range(len(w.most)):
         points[factor] = min(points[factor], w.most[factor])
     if p.mentees.style[i] == p.mentors.style[j] and p.mentees.style[i] != UNKNOWN:

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Final
 
 HIGHEST_PRIORITY: Final = 3
+HIGHEST_ROOM: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,14 @@ class Participant:
     """Mentors only: relationships that reached their goal."""
     group: str = ""
     """Groups that the report compares; never read by a rule or factor."""
+    total: int | None = None
+    """How many more relationships the person takes in all, as mentee, mentor or peer; None for no such limit. Who is on
+    both sides has the same on both."""
+
+    @property
+    def room(self) -> int:
+        """How many mentees the person takes when nobody mentors them."""
+        return self.free if self.total is None else min(self.free, self.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ class InvalidPool(ValueError):
 
 def check(pool: Pool) -> None:
     """Raise :class:`InvalidPool` with the first contradiction."""
+    totals: dict[str, int | None] = {}
     for side, people in (("mentees", pool.mentees), ("mentors", pool.mentors)):
         seen: set[str] = set()
         for person in people:
@@ -72,6 +82,12 @@ def check(pool: Pool) -> None:
             seen.add(person.person_id)
             if person.free < 0:
                 raise InvalidPool(f"{person.person_id} takes fewer than no mentees.")
+            if person.free > HIGHEST_ROOM:
+                raise InvalidPool(f"{person.person_id} takes more than {HIGHEST_ROOM:,} mentees.")
+            if person.total is not None and person.total < 0:
+                raise InvalidPool(f"{person.person_id} takes fewer than no relationships.")
+            if totals.setdefault(person.person_id, person.total) != person.total:
+                raise InvalidPool(f"{person.person_id} has one total as a mentee and another as a mentor.")
             if not 0 <= person.priority <= HIGHEST_PRIORITY:
                 raise InvalidPool(f"The priority of {person.person_id} is not 0 to {HIGHEST_PRIORITY}.")
             if any(not 1 <= points <= 5 for points in person.skills.values()):

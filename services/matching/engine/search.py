@@ -18,11 +18,10 @@ from services.matching.engine.assignment import Assignment, Graph, assign
 from services.matching.engine.compiled import compiled
 from services.matching.engine.configuration import Configuration
 from services.matching.engine.kernel import best_mentors
+from services.matching.engine.result import Progress
 
 _BLOCK: Final = 500
 """Mentees whose rows one thread works on at a time: memory does not grow with the number of people."""
-Progress = Callable[[str, float], None]
-"""What is being done, and the share of it that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def search(
     k = min(configuration.candidates, mentors)
     price = np.zeros(mentors, np.int32)
     floor = _below(people.bonus)
-    graph = _look(people, price, floor, k, threads, people.order, lambda done: tell("candidates", done))
+    graph = look(people, price, floor, k, threads, people.order, lambda done: tell("candidates", done))
     best: Found | None = None
     for number in range(1, configuration.rounds + 1):
         tell(f"round {number}: assigning", 0.0)
@@ -66,7 +65,7 @@ def search(
         price = _points(solved)
         held = _held(graph, people.bonus, price)
         floor = np.asarray(held - people.bonus, np.int32)
-        found = _look(
+        found = look(
             people,
             price,
             floor,
@@ -119,7 +118,7 @@ def _points(solved: Assignment) -> I32:
     return np.asarray((solved.price + solved.scale // 2) // solved.scale, np.int32)
 
 
-def _look(
+def look(
     people: Population,
     price: I32,
     floor: I32,
@@ -131,7 +130,7 @@ def _look(
     """Each mentee's best mentors at these prices, above a floor, over all allowed pairs."""
     mentees = len(people.bonus)
     mentor = np.empty((mentees, k), np.int32)
-    score = np.empty((mentees, k), np.int32)
+    score = np.zeros((mentees, k), np.int32)
     count = np.zeros(mentees, np.int32)
     chosen = people._replace(order=order)
 

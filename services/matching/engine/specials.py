@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from services.matching.engine.arrays import Rule, Special, csr
+from services.matching.engine.arrays import Special, csr
 from services.matching.engine.configuration import Weights
+from services.matching.engine.factors import Rule
 from services.matching.engine.people import Participant
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from services.matching.engine import Participant
-from services.matching.engine.arrays import Factor
+from services.matching.engine.factors import Factor
 from tests.unit.matching.engine.support import run
 
 PAGE = Path(__file__).parents[4] / "docs" / "architecture" / "matching.md"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from services.matching.engine import Configuration, Participant, Pool, Rules
-from services.matching.engine.arrays import Factor, Rule
 from services.matching.engine.encode import Encoded, encode
 from services.matching.engine.explain import NotPaired, explain, rule_sentence, why_not
+from services.matching.engine.factors import Factor, Rule
 from services.matching.engine.match import match
 from tests.unit.matching.engine.support import DAY, mentee, mentor, random_pool, random_rules, run, scores
 

@@ -5,7 +5,8 @@ import pytest
 
 from services.matching.engine import Configuration
 from services.matching.engine.encode import encode
-from services.matching.engine.fairness import SMALLEST_GROUP, by_group, gini, raise_lowest
+from services.matching.engine.fairness import raise_lowest
+from services.matching.engine.figures import SMALLEST_GROUP, by_group, gini
 from services.matching.engine.search import search
 from tests.unit.matching.engine.support import crowd, random_pool, random_rules
 
@@ -43,7 +44,7 @@ def test_a_crowd_gains_from_the_second_stage() -> None:
     [([], 0.0), ([0, 0], 0.0), ([3, 3, 3], 0.0), ([0, 0, 0, 4], 0.75), ([1, 3], 0.25), ([3, 1], 0.25)],
 )
 def test_gini(loads: list[int], expected: float) -> None:
-    assert gini(np.array(loads, np.int64)) == pytest.approx(expected)
+    assert gini(loads) == pytest.approx(expected)
 
 
 def test_small_groups_are_never_shown() -> None:

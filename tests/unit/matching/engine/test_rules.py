@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.matching.engine import Configuration, Participant, Rules
-from services.matching.engine.arrays import Rule
+from services.matching.engine.factors import Rule
 from services.matching.engine.match import Why
 from tests.unit.matching.engine.support import mentee, mentor, pairs, run
 
