@@ -22,7 +22,7 @@ from numba import config, njit
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE: Final = Path(__file__).parent
-_COMPILED_INTO_OTHERS: Final = ("arrays.py", "factors.py", "pairwise.py")
+_COMPILED_INTO_OTHERS: Final = ("arrays.py", "cohesion.py", "factors.py", "pairwise.py")
 
 
 def _content() -> str:

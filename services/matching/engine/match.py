@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from services.matching.engine import flash, single
-from services.matching.engine.configuration import Configuration, Form, InvalidConfiguration
+from services.matching.engine import flash, group, peer, single
+from services.matching.engine.configuration import Configuration, Form
 from services.matching.engine.embedder import Embedder
 from services.matching.engine.encode import Encoded, encode
 from services.matching.engine.outcome import Outcome, result_of
@@ -19,6 +19,8 @@ _SOLVERS: Final[Mapping[Form, Solver]] = {
     Form.ONE_TO_ONE: single.solve,
     Form.REVERSE: single.solve,
     Form.FLASH: flash.solve,
+    Form.PEER: peer.solve,
+    Form.GROUP: group.solve,
 }
 
 
@@ -37,8 +39,6 @@ def match(
     tell = progress or (lambda _what, _done: None)
     tell("reading", 0.0)
     encoded = encode(pool, configuration, embedders)
-    if configuration.form not in _SOLVERS:
-        raise InvalidConfiguration([f"The form {configuration.form} is not built yet."])
     solve = _SOLVERS[configuration.form]
     outcome = within_totals(encoded, configuration, lambda given: solve(given, configuration, threads, tell))
     tell("reasons", 0.0)

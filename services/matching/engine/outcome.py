@@ -56,6 +56,8 @@ class Outcome:
     """No set of pairs is worth more, whoever is matched."""
     coherence: I64 | None = None
     """[pairs] points that a group gives to the mentee."""
+    without_group: frozenset[int] = frozenset()
+    """Mentees left over though an allowed mentor has room."""
     stability: Stability | None = None
     raised: Raise | None = None
 
@@ -87,7 +89,7 @@ def result_of(encoded: Encoded, pool: Pool, configuration: Configuration, outcom
         covers=outcome.covers,
     )
     prices = {encoded.mentors[j].person_id: int(outcome.price[j]) for j in np.flatnonzero(outcome.price)}
-    unmatched = _unmatched(encoded, pool, scores, peers=peers)
+    unmatched = _unmatched(encoded, pool, scores, outcome.without_group)
     figures = Figures(
         form=configuration.form,
         method=configuration.method,
@@ -127,9 +129,10 @@ def _loaded(pair: Pair, *, peers: bool) -> tuple[str, ...]:
 
 
 def _unmatched(
-    encoded: Encoded, pool: Pool, matched: Mapping[str, object], *, peers: bool
+    encoded: Encoded, pool: Pool, matched: Mapping[str, object], without_group: frozenset[int]
 ) -> list[Unmatched]:
     """Everybody who wanted a mentor (every peer) and has none."""
+    peers = encoded.form is Form.PEER
     wanting = {person.person_id for person in (*pool.mentees, *(pool.mentors if peers else ()))}
     found = []
     for i, person in enumerate(encoded.mentees):
@@ -140,7 +143,8 @@ def _unmatched(
             reasons[Rule.NONE] = 0
             forbidden = {Rule(number): int(count) for number, count in enumerate(reasons) if count}
             others = len(encoded.mentors) - int(peers)
-            why = Why.NOBODY if not others else Why.ALL_FULL if allowed else Why.RULES
+            left = Why.NO_GROUP if i in without_group else Why.ALL_FULL
+            why = Why.NOBODY if not others else left if allowed else Why.RULES
             found.append(Unmatched(person.person_id, why, forbidden))
     found += [Unmatched(person_id, Why.NO_PLACE, {}) for person_id in wanting]
     return sorted(found, key=lambda one: one.mentee_id)

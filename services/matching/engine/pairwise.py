@@ -103,9 +103,15 @@ def factors_of(p: Any, i: int, j: int) -> Any:
     w = p.words
     for a in range(w.start[i], w.start[i + 1]):
         word = w.word[a]
-        for q in range(w.users[word], w.users[word + 1]):
-            if w.mentor[q] == j:
-                points[w.factor[word]] += w.points[a] * w.strength[q]
+        low, past = w.users[word], w.users[word + 1]
+        while low < past:
+            middle = (low + past) // 2
+            if w.mentor[middle] < j:
+                low = middle + 1
+            else:
+                past = middle
+        if low < w.users[word + 1] and w.mentor[low] == j:
+            points[w.factor[word]] += w.points[a] * w.strength[low]
     points[_GOALS] += alike(p.meaning, i, j)
     for factor in range(len(w.most)):
         points[factor] = min(points[factor], w.most[factor])

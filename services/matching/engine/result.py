@@ -22,6 +22,8 @@ class Why(StrEnum):
     """Rules forbid every mentor; ``forbidden`` counts by which."""
     ALL_FULL = "all-full"
     """Mentors who would be allowed have no room in this run, or others have more from them."""
+    NO_GROUP = "no-group"
+    """Mentors who would be allowed have room, but no group that is large enough and may sit together."""
     NO_PLACE = "no-place"
     """They take no more relationships themselves."""
 
