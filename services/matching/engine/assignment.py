@@ -23,6 +23,10 @@ _FINER: Final = 16
 _LOWERINGS: Final = 20
 
 
+class TooManyBids(RuntimeError):
+    """People are so alike that they outbid each other by a step at a time."""
+
+
 class Graph(NamedTuple):
     """Candidates: [mentees, width] mentors and scores, and how many of each row count."""
 
@@ -246,12 +250,12 @@ def _settle(
 
 def joined(graph: Graph, capacity: I64, bonus: I64, assignment: Assignment, mentee: int) -> int:
     """Go on with the auction for a mentee whose row of *graph* was just filled in. The book is changed in place; the
-    result is as good as a new assignment of everybody. Returns the bids made; raises ``RuntimeError`` when they were
-    too many and the book must be made anew."""
+    result is as good as a new assignment of everybody. Returns the bids made; raises :class:`TooManyBids` when the
+    book must be made anew."""
     queue = np.zeros(len(graph.count) + 1, np.int32)
     queue[0] = mentee
     most = most_bids(len(graph.count))
     bids = int(_auction(graph, capacity, bonus, assignment.scale, 1, most, assignment.book, queue, 1))
     if bids < 0:
-        raise RuntimeError("one arrival set off too many bids")
+        raise TooManyBids("one arrival set off too many bids")
     return bids

@@ -7,7 +7,7 @@ language in common is asked for, the whole group has one, the mentor included.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from services.matching.engine.compiled import compiled
 from services.matching.engine.configuration import Configuration
 from services.matching.engine.people import Participant
 from services.matching.engine.words import fold
+
+_MOST_USERS: Final = 4_000
 
 
 class Ties(NamedTuple):
@@ -137,14 +139,19 @@ def agree(p: Any, t: Any, members: Any, count: int, i: int, j: int) -> bool:
 def most_and_nearest(t: Any, places: int, most: Any, nearest: Any) -> None:
     """*most* [mentees]: no group of *places* others gives a mentee more. *nearest* [mentees, width] are those with whom
     a mentee has most in common, -1 after the last."""
+    # Who shares a topic of very many is not looked up: there, everybody is taken to be met who could be.
     size, width = len(most), nearest.shape[1]
     shared = np.zeros(size, np.int32)
     touched = np.empty(size, np.int32)
     for i in range(size):
         count = 0
         highest = 0
+        popular = 0
         for at in range(t.start[i], t.start[i + 1]):
             topic = t.topic[at]
+            if t.users_start[topic + 1] - t.users_start[topic] > _MOST_USERS:
+                popular += 1
+                continue
             for place in range(t.users_start[topic], t.users_start[topic + 1]):
                 k = t.user[place]
                 if k == i:
@@ -159,13 +166,13 @@ def most_and_nearest(t: Any, places: int, most: Any, nearest: Any) -> None:
             for place in range(count):
                 if shared[touched[place]] == level:
                     if left > 0:
-                        total += min(t.most, t.each * level)
+                        total += min(t.most, t.each * (level + popular))
                         left -= 1
                     if kept < width:
                         nearest[i, kept] = touched[place]
                         kept += 1
             if left == 0 and kept == width:
                 break
-        most[i] = total // t.others
+        most[i] = (total + left * min(t.most, t.each * popular)) // t.others
         for place in range(count):
             shared[touched[place]] = 0

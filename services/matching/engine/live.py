@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.matching.engine.arrays import I32
-from services.matching.engine.assignment import Assignment, Graph, assign, joined
+from services.matching.engine.assignment import Assignment, Graph, TooManyBids, assign, joined
 from services.matching.engine.configuration import Configuration
 from services.matching.engine.encode import Encoder
 from services.matching.engine.kernel import best_mentors
@@ -68,7 +68,10 @@ class Live:
         self._bonus[place] = bonus
         self._ids.append(person.person_id)
         self._people += 1
-        joined(self._graph, self._capacity, self._bonus, self._solved, place)
+        try:
+            joined(self._graph, self._capacity, self._bonus, self._solved, place)
+        except TooManyBids:
+            self._solved = assign(self._graph, self._capacity, self._bonus)
         chosen = int(self._solved.mentor[place])
         return None if chosen < 0 else self._mentors[chosen].person_id
 

@@ -1,35 +1,37 @@
 """``python -m services.matching.engine.warm``: compiles everything, so that the first round need not."""
 
+from dataclasses import replace
 from datetime import date
 from time import perf_counter
 
-from services.matching.engine import Configuration, Participant, Pool
+from services.matching.engine import Configuration, Form, Method, Participant, Pool
 from services.matching.engine.compiled import CACHE
-from services.matching.engine.encode import encode
-from services.matching.engine.fairness import raise_lowest
+from services.matching.engine.embedder import LETTERS
 from services.matching.engine.live import Live
 from services.matching.engine.match import match
-from services.matching.engine.search import search
-from services.matching.engine.stable import blocking_pairs, mentees_propose, mentors_propose, preferences_of
+from services.matching.engine.peer import MOST_EXACT
 
 
 def warm() -> int:
     """Calls every compiled function on a few people. Returns how many pairs it made."""
     mentors = tuple(
-        Participant(f"m{number}", level=5, skills={"x": 3}, free=1, goals="y") for number in range(3)
+        Participant(f"m{number}", level=5, skills={"x": 3}, free=2, goals="y") for number in range(3)
     )
-    mentees = tuple(Participant(f"a{number}", level=3, skills={"x": 5}, goals="y") for number in range(4))
+    mentees = tuple(
+        Participant(f"a{number}", level=3, skills={"x": 5}, goals="y", total=1) for number in range(4)
+    )
     pool, configuration = Pool(date(2026, 1, 1), mentees, mentors), Configuration(candidates=1)
-    result = match(pool, configuration)
-    people = encode(pool, configuration).people
-    found = search(people, configuration)
-    raise_lowest(people, found.graph, found.mentor, found.score, 0.1)
-    preferences = preferences_of(people, found.graph)
-    for propose in (mentees_propose, mentors_propose):
-        chosen = propose(found.graph, people.capacity, preferences)
-        blocking_pairs(found.graph, people.capacity, preferences, chosen)
+    made = 0
+    for changed in (
+        *(replace(configuration, form=form, candidates=3) for form in Form),
+        *(replace(configuration, method=method) for method in Method),
+        replace(configuration, fairness_loss=0.1, embedder=LETTERS),
+    ):
+        made += len(match(pool, changed).pairs)
+    peers = tuple(Participant(f"p{number:03}", level=number % 3, free=1) for number in range(MOST_EXACT + 2))
+    made += len(match(Pool(pool.as_of, peers, ()), replace(configuration, form=Form.PEER)).pairs)
     Live(pool, configuration, room=1).arrive(Participant("b", level=3, skills={"x": 5}))
-    return len(result.pairs)
+    return made
 
 
 def main() -> None:

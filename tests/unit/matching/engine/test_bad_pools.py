@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from services.matching.engine import Configuration, InvalidPool, Participant, Pool, Rules
+from services.matching.engine import (
+    Configuration,
+    Form,
+    InvalidPool,
+    Method,
+    Participant,
+    Pool,
+    Rules,
+)
 from services.matching.engine.match import Why, match
 from tests.unit.matching.engine.support import DAY, crowd, mentee, mentor, pairs, run
 
@@ -83,8 +91,23 @@ def test_a_skill_that_nobody_offers_gives_nothing() -> None:
         (Pool(DAY, (), (mentor(free=-1),)), "m takes fewer than no mentees."),
         (Pool(DAY, (mentee(priority=4),), ()), "The priority of a is not 0 to 3."),
         (Pool(DAY, (mentee(skills={"x": 6}),), ()), "A skill of a is not rated 1 to 5."),
+        (Pool(DAY, (), (mentor(free=10**9),)), "m takes more than 1,000 mentees."),
+        (Pool(DAY, (mentee(total=-1),), ()), "a takes fewer than no relationships."),
+        (
+            Pool(DAY, (mentee(total=1),), (mentor("a"),)),
+            "a has one total as a mentee and another as a mentor.",
+        ),
     ],
-    ids=["mentee twice", "mentor twice", "room below nothing", "priority", "skill"],
+    ids=[
+        "mentee twice",
+        "mentor twice",
+        "room below nothing",
+        "priority",
+        "skill",
+        "room without end",
+        "total below nothing",
+        "two totals",
+    ],
 )
 def test_people_who_contradict_themselves_are_refused(pool: Pool, said: str) -> None:
     with pytest.raises(InvalidPool) as refused:
@@ -99,3 +122,68 @@ def test_unknown_zones_and_empty_words_are_silence() -> None:
     (other,) = run([mentee(**plain)], [mentor(**plain)]).pairs
     assert one.score == other.score
     assert replace(one, reasons=()) == replace(other, reasons=())
+
+
+FORMS = [
+    *(Configuration(form=form) for form in Form),
+    Configuration(method=Method.MENTEE_PROPOSING),
+    Configuration(method=Method.MENTOR_PROPOSING),
+    Configuration(fairness_loss=0.1),
+]
+"""Every way to run the engine."""
+
+
+def name_of(value: object) -> str:
+    if not isinstance(value, Configuration):
+        return ""
+    return "fair" if value.fairness_loss else f"{value.form}-{value.method}"
+
+
+@pytest.mark.parametrize("configuration", FORMS, ids=name_of)
+def test_every_form_takes_empty_and_impossible_pools(configuration: Configuration) -> None:
+    people, leaders = crowd(30, 20).mentees, crowd(30, 20).mentors
+    away = tuple(replace(person, languages=("eo",)) for person in people)
+    peers = configuration.form is Form.PEER
+    pools = {
+        "nobody": (Pool(DAY, (), ()), set()),
+        "only mentors": (Pool(DAY, (), leaders), {Why.ALL_FULL} if peers else set()),
+        "only mentees": (Pool(DAY, people, ()), {Why.ALL_FULL} if peers else {Why.NOBODY}),
+        "no room": (
+            Pool(DAY, people, tuple(replace(one, free=0) for one in leaders)),
+            {Why.ALL_FULL, Why.NO_PLACE} if peers else {Why.ALL_FULL, Why.RULES},
+        ),
+        "all forbidden": (Pool(DAY, away, leaders), {Why.ALL_FULL} if peers else {Why.RULES}),
+    }
+    for name, (pool, reasons) in pools.items():
+        result = match(pool, configuration)
+        assert {one.why for one in result.unmatched} <= reasons, name
+        assert peers or result.pairs == (), name
+        assert result.certificate.bound >= result.certificate.value, name
+        assert result.certificate.matched_at_most >= result.certificate.matched, name
+        assert result.figures.proof.matched == result.certificate.matched, name
+        paired = {one for pair in result.pairs for one in (pair.mentee_id, pair.mentor_id)}
+        asked = {person.person_id for person in pool.mentees} | (
+            {person.person_id for person in pool.mentors} if peers else set()
+        )
+        assert asked <= paired | {one.mentee_id for one in result.unmatched}, name
+
+
+@pytest.mark.parametrize("form", Form)
+def test_twenty_thousand_identical_people_end(form: Form) -> None:
+    """Bids, rounds, passes and looks all have a limit that people's number decides; this must only end."""
+    count = 20_000
+    alike: dict[str, Any] = {"skills": {"law": 3}, "interests": ("chess",)}
+    level = 8 if form is Form.REVERSE else 3
+    mentees = tuple(mentee(f"a{number}", level=level, **alike) for number in range(count))
+    leaders = tuple(mentor(f"m{number}", free=3, **alike) for number in range(count // 20))
+    told: list[tuple[str, float]] = []
+    result = match(
+        Pool(DAY, mentees, leaders), Configuration(form=form), progress=lambda *now: told.append(now)
+    )
+    matched = result.certificate.matched
+    assert matched == {Form.PEER: count}.get(form, 3 * (count // 20))
+    assert matched == result.certificate.matched_at_most
+    if form in (Form.ONE_TO_ONE, Form.REVERSE, Form.FLASH):
+        assert result.certificate.within_tolerance
+    assert told[0] == ("reading", 0.0) and told[-1] == ("done", 1.0)
+    assert all(0.0 <= done <= 1.0 for _, done in told)

@@ -10,7 +10,7 @@ from services.matching.engine.encode import encode
 from services.matching.engine.live import Live
 from services.matching.engine.match import match
 from services.matching.engine.search import search
-from tests.unit.matching.engine.support import crowd, mentee, mentor, run, scores
+from tests.unit.matching.engine.support import DAY, crowd, mentee, mentor, run, scores
 
 CONFIGURATION = Configuration(candidates=64, tolerance=0.0)
 
@@ -66,3 +66,15 @@ def test_the_search_and_the_result_agree() -> None:
     found = search(encode(pool, CONFIGURATION).people, CONFIGURATION)
     assert found.value == match(pool, CONFIGURATION).certificate.value
     assert not run([mentee()], [mentor(free=0)]).pairs
+
+
+def test_people_who_are_all_alike_may_come_one_by_one() -> None:
+    """They outbid each other by the smallest step: then everybody's places are found anew, not refused."""
+    mentees = tuple(mentee(f"a{number}", skills={"law": 5}) for number in range(4))
+    mentors = tuple(mentor(f"m{number}", skills={"law": 3}, free=2) for number in range(3))
+    live = Live(Pool(DAY, mentees, mentors), Configuration(candidates=1), room=9)
+    for number in range(9):
+        live.arrive(mentee(f"b{number}", skills={"law": 5}))
+    used = np.unique([chosen for _, chosen in live.pairs()], return_counts=True)
+    assert all(count <= 2 for count in used[1])
+    assert len(list(live.pairs())) == sum(used[1]) >= 2
