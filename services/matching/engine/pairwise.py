@@ -131,10 +131,44 @@ def factors_of(p: Any, i: int, j: int) -> Any:
 
 @compiled
 def count_allowed(p: Any, i: int, reasons: Any) -> int:
-    """How many mentors a mentee may have, full ones included; *reasons* [rules] counts what forbids the others."""
+    """How many mentors a mentee may have, full ones included; *reasons* [rules] counts what forbids the others, by
+    the first rule that does, as :func:`broken_rule` has it."""
+    # Arrays are taken out of the tuples once: for every pair that would count references every time.
+    levels, zones = p.tables.levels[p.mentees.level[i] + 1], p.tables.zones[p.mentees.zone[i]]
+    level, zone, languages = p.mentors.level, p.mentors.zone, p.mentors.languages
+    departments, teams = p.mentors.department, p.mentors.team
+    firsts, lasts, depths = p.mentors.first, p.mentors.last, p.mentors.depth
+    mine = p.mentees.languages
+    department = UNKNOWN if p.tables.same_department else p.mentees.department[i]
+    team = UNKNOWN if p.tables.same_team else p.mentees.team[i]
+    first, last, depth = p.mentees.first[i], p.mentees.last[i], p.mentees.depth[i]
+    line_levels = p.tables.line_levels if p.tables.line_levels else 1 << 30
+    special, end = p.special.start[i], p.special.start[i + 1]
+    special_mentor, special_rule = p.special.mentor, p.special.rule
     allowed = 0
-    for j in range(len(p.mentors.level)):
-        rule = broken_rule(p, i, j)
+    for j in range(len(level)):
+        rule = 0
+        if special < end and special_mentor[special] == j:
+            rule = special_rule[special]
+            special += 1
+        if rule == 0:
+            apart = 1 << 31
+            if p.tables.line and firsts[j] <= first < lasts[j]:
+                apart = depth - depths[j]
+            elif p.tables.line and first <= firsts[j] < last:
+                apart = depths[j] - depth
+            if levels[level[j] + 1] == INFEASIBLE:
+                rule = _LEVEL
+            elif zones[zone[j]] == INFEASIBLE:
+                rule = _OVERLAP
+            elif p.tables.language and not share_bit(mine, languages, i, j):
+                rule = _LANGUAGE
+            elif department != UNKNOWN and departments[j] == department:
+                rule = _DEPARTMENT
+            elif team != UNKNOWN and teams[j] == team:
+                rule = _TEAM
+            elif apart <= line_levels:
+                rule = _LINE
         reasons[rule] += 1
         if rule == _ALLOWED:
             allowed += 1

@@ -63,11 +63,18 @@ def solve(encoded: Encoded, configuration: Configuration, threads: int, progress
         bonus=0,
         # In the doubled pool a pair counts its score twice and the bonus of both.
         dual=(total - bonus) // 2 if exact else (twice - bonus) // 2,
+        ceiling=_ceiling(found.graph),
         matched_at_most=at_most,
         rounds=found.rounds,
         price=found.price,
         covers=covers,
     )
+
+
+def _ceiling(graph: Graph) -> int:
+    """Nobody's pair is worth more than the best that they could have; each pair is the best of two at most."""
+    within = np.arange(graph.score.shape[1])[None, :] < graph.count[:, None]
+    return int(np.where(within, graph.score, 0).max(axis=1, initial=0).sum(dtype=np.int64)) // 2
 
 
 def _solved_exactly(people: Population, columns: I32, objective: Objective) -> I32:

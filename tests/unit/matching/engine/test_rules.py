@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from services.matching.engine import Configuration, Participant, Rules
+from services.matching.engine.encode import encode
 from services.matching.engine.factors import Rule
 from services.matching.engine.match import Why
-from tests.unit.matching.engine.support import mentee, mentor, pairs, run
+from services.matching.engine.pairwise import broken_rule, count_allowed
+from tests.unit.matching.engine.support import mentee, mentor, pairs, random_pool, random_rules, run
 
 
 def rules(**more: Any) -> dict[str, Any]:
@@ -93,3 +96,14 @@ def test_more_languages_than_a_word_has_bits() -> None:
     mentees = [mentee(f"a{tag}", languages=(tag,)) for tag in (*tags, "zz-ZZ")]
     result = run(mentees, mentors)
     assert pairs(result) == {(f"a{tag}", f"m{tag}") for tag in tags}
+
+
+def test_counting_for_a_mentee_says_what_each_pair_says() -> None:
+    for seed in range(60):
+        people = encode(random_pool(seed, 14, 10), Configuration(rules=random_rules(seed))).people
+        for i in range(len(people.bonus)):
+            counted, each = np.zeros(len(Rule), np.int64), np.zeros(len(Rule), np.int64)
+            allowed = count_allowed(people, i, counted)
+            for j in range(len(people.capacity)):
+                each[broken_rule(people, i, j)] += 1
+            assert (counted == each).all() and allowed == each[Rule.NONE], seed
