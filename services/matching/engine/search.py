@@ -1,8 +1,9 @@
 """From arrays to the best pairs: candidates, assignment, certificate, repair (column generation).
 
 Each round solves the assignment on the candidates known so far, then looks at all allowed pairs with the prices
-found (at those that the prices do not rule out, see :mod:`pricing`). A pair that would pay at these prices and is not a candidate becomes one; the same look gives the bound. It
-ends when the proven gap is inside the tolerance, or there is nothing to add, or the rounds are used up (and says so).
+found, but for those that the prices rule out (:mod:`pricing`). A pair that would pay at these prices and is not a
+candidate becomes one; the same look gives the bound. It ends when the proven gap is inside the tolerance, or there is
+nothing to add, or the rounds are used up (and says so).
 """
 
 from collections.abc import Callable
@@ -143,7 +144,13 @@ def look(
 
 
 def _missed(
-    people: Population, reach: I32, price: I32, floor: I32, k: int, threads: int, tell: Callable[[float], None]
+    people: Population,
+    reach: I32,
+    price: I32,
+    floor: I32,
+    k: int,
+    threads: int,
+    tell: Callable[[float], None],
 ) -> Graph:
     """Each mentee's best mentors above a floor, none of whom is a candidate; see :mod:`pricing`."""
     full, part, cheap = plan(people, reach, price, floor)
@@ -151,7 +158,9 @@ def _missed(
     found = look(people, price, floor, k, threads, full, lambda done: tell(done * share))
     if len(part):
         some = only(people, cheap)
-        more = look(some, price[cheap], floor, k, threads, part, lambda done: tell(share + done * (1 - share)))
+        more = look(
+            some, price[cheap], floor, k, threads, part, lambda done: tell(share + done * (1 - share))
+        )
         found.mentor[part], found.score[part] = cheap[more.mentor[part]], more.score[part]
         found.count[part] = more.count[part]
     return found
