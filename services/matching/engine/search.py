@@ -21,6 +21,7 @@ from services.matching.engine.configuration import Configuration
 from services.matching.engine.kernel import best_mentors
 from services.matching.engine.pricing import only, plan, reach_of
 from services.matching.engine.result import Progress
+from services.matching.engine.resume import resumed
 
 _BLOCK: Final = 500
 """Mentees whose rows one thread works on at a time: memory does not grow with the number of people."""
@@ -62,9 +63,12 @@ def search(
     graph = look(people, price, floor, k, threads, people.order, lambda done: tell("candidates", done))
     reach = reach_of(graph, k)
     best: Found | None = None
+    solved: Assignment | None = None
     for number in range(1, configuration.rounds + 1):
         tell(f"round {number}: assigning", 0.0)
-        solved = assign(graph, people.capacity, people.bonus)
+        before = solved
+        solved = before and resumed(graph, people.capacity, people.bonus, before)
+        solved = solved or assign(graph, people.capacity, people.bonus)
         price = _points(solved)
         held = _held(graph, people.bonus, price)
         floor = np.asarray(held - people.bonus, np.int32)
