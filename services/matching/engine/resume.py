@@ -125,7 +125,15 @@ def _unsettled(graph: Any, capacity: Any, bonus: Any, scale: int, step: int, boo
 
 @compiled
 def _refill(
-    graph: Any, capacity: Any, bonus: Any, scale: int, step: int, most: int, book: Any, suitors: Any, free: Any
+    graph: Any,
+    capacity: Any,
+    bonus: Any,
+    scale: int,
+    step: int,
+    most: int,
+    book: Any,
+    suitors: Any,
+    free: Any,
 ) -> int:
     """Lets the free places of some mentors look for mentees until none has a price. Moves made, or -1 when they would
     be more than *most*."""
@@ -201,9 +209,7 @@ def resumed(graph: Graph, capacity: I64, bonus: I64, before: Assignment) -> Assi
     if bids < 0:
         return None
     free = np.flatnonzero((book.taken < capacity) & (book.price > 0))
-    moves = int(
-        _refill(graph, capacity, bonus, scale, 1, most, book, suitors_of(graph, len(capacity)), free)
-    )
+    moves = int(_refill(graph, capacity, bonus, scale, 1, most, book, suitors_of(graph, len(capacity)), free))
     return None if moves < 0 else Assignment(book, scale, bids + moves, exact=True)
 
 
@@ -218,9 +224,7 @@ def left(
         return 0
     _give_up(assignment.book, mentee)
     most, free = most_bids(len(graph.count)), np.array([mentor])
-    moves = int(
-        _refill(graph, capacity, bonus, assignment.scale, 1, most, assignment.book, suitors, free)
-    )
+    moves = int(_refill(graph, capacity, bonus, assignment.scale, 1, most, assignment.book, suitors, free))
     if moves < 0:
         raise RuntimeError("one departure set off too many moves")
     return moves
