@@ -32,7 +32,7 @@ from services.matching.engine.people import Pool
 from services.matching.engine.result import Pair, Result, Unmatched, Why
 from services.matching.engine.together import count_rules
 
-_RULES: Final = tuple(rule for rule in Rule if rule is not Rule.NONE)
+_RULES: Final[tuple[Rule, ...]] = tuple(rule for rule in Rule if rule is not Rule.NONE)
 _SAMPLE: Final = 500
 """Mentees for whom it is counted how many mentors the rules leave: the first of the draw."""
 

@@ -22,7 +22,8 @@ _NAMED: Final = (Factor.SKILLS, Factor.INTERESTS)
 
 def pairs_of(encoded: Encoded, mentee: I32, mentor: I32, coherence: I64) -> list[Pair]:
     """In the order of ids. *coherence* [pairs] are the points that a group gives."""
-    phrases, pairs = Phrases(encoded), []
+    phrases = Phrases(encoded)
+    pairs: list[Pair] = []
     for begin in range(0, len(mentee), _BLOCK):
         block = slice(begin, begin + _BLOCK)
         pairs += _block(encoded, phrases, mentee[block], mentor[block], coherence[block])

@@ -66,7 +66,7 @@ def only(people: Population, chosen: I64) -> Population:
     words, special = people.words, people.special
     used, paired = number[words.mentor], number[special.mentor]
     return people._replace(
-        mentors=Side(*(column[chosen] for column in people.mentors)),
+        mentors=Side._make(column[chosen] for column in people.mentors),
         capacity=people.capacity[chosen],
         meaning=people.meaning._replace(mentors=people.meaning.mentors[chosen]),
         words=words._replace(

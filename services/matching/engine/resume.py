@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from services.matching.engine.arrays import I32, I64
-from services.matching.engine.assignment import Assignment, Book, Graph, auction, most_bids
+from services.matching.engine.assignment import Assignment, Book, Graph, TooManyBids, auction, most_bids
 from services.matching.engine.compiled import compiled
 
 
@@ -36,14 +36,23 @@ def _fill_suitors(graph: Any, start: Any, mentee: Any, score: Any) -> None:
             place[j] += 1
 
 
-def suitors_of(graph: Graph, mentors: int) -> Suitors:
-    """Everybody in the graph."""
+def suitors_of(graph: Graph, mentors: int, people: int) -> Suitors:
+    """Everybody in the first *people* rows of the graph; the others are empty."""
     within = np.arange(graph.mentor.shape[1])[None, :] < graph.count[:, None]
     start = np.zeros(mentors + 1, np.int64)
     np.cumsum(np.bincount(graph.mentor[within], minlength=mentors), out=start[1:])
     mentee, score = np.empty(start[-1], np.int32), np.empty(start[-1], np.int32)
     _fill_suitors(graph, start, mentee, score)
-    return Suitors(start, mentee, score, len(graph.count))
+    return Suitors(start, mentee, score, people)
+
+
+@compiled
+def _level(book: Any) -> None:
+    """Everybody's bid becomes the price. Bids above it were made when other prices or candidates were other ones: who
+    made them might not pay them any more."""
+    for j in range(len(book.price)):
+        for place in range(book.start[j], book.start[j] + book.taken[j]):
+            book.bid[place] = book.price[j]
 
 
 @compiled
@@ -202,14 +211,17 @@ def resumed(graph: Graph, capacity: I64, bonus: I64, before: Assignment) -> Assi
     if not before.exact:
         return None
     people, most, scale = len(graph.count), most_bids(len(graph.count)), before.scale
-    book = Book(*(values.copy() for values in before.book))
+    book = Book._make(values.copy() for values in before.book)
+    _level(book)
     queue = np.zeros(people + 1, np.int32)
     waiting = int(_unsettled(graph, capacity, bonus, scale, 1, book, queue))
     bids = int(auction(graph, capacity, bonus, scale, 1, most, book, queue, waiting))
     if bids < 0:
         return None
     free = np.flatnonzero((book.taken < capacity) & (book.price > 0))
-    moves = int(_refill(graph, capacity, bonus, scale, 1, most, book, suitors_of(graph, len(capacity)), free))
+    moves = int(
+        _refill(graph, capacity, bonus, scale, 1, most, book, suitors_of(graph, len(capacity), people), free)
+    )
     return None if moves < 0 else Assignment(book, scale, bids + moves, exact=True)
 
 
@@ -217,7 +229,7 @@ def left(
     graph: Graph, capacity: I64, bonus: I64, assignment: Assignment, suitors: Suitors, mentee: int
 ) -> int:
     """Somebody leaves, their row of *graph* becomes empty, and whoever gains from the free place moves up. The book is
-    changed in place. Moves made; raises ``RuntimeError`` when they were too many and the book must be made anew."""
+    changed in place. Moves made; raises :class:`TooManyBids` when they were too many and the book must be made anew."""
     mentor = int(assignment.mentor[mentee])
     graph.count[mentee] = 0
     if mentor < 0:
@@ -225,6 +237,7 @@ def left(
     _give_up(assignment.book, mentee)
     most, free = most_bids(len(graph.count)), np.array([mentor])
     moves = int(_refill(graph, capacity, bonus, assignment.scale, 1, most, assignment.book, suitors, free))
+    _level(assignment.book)
     if moves < 0:
-        raise RuntimeError("one departure set off too many moves")
+        raise TooManyBids("one departure set off too many moves")
     return moves
