@@ -65,8 +65,8 @@ class Live:
     def arrive(self, person: Participant) -> str | None:
         """Somebody joins, and everybody's best assignment is found again from the last prices. The newcomer's mentor.
 
-        :meth:`join` and :meth:`settle` in one. Raises ``RuntimeError`` when there is no room for anybody more: time for a
-        full run.
+        :meth:`join` and :meth:`settle` in one. Raises ``RuntimeError`` when there is no room for anybody more: time
+        for a full run.
         """
         return self.settle(self.join(person))
 

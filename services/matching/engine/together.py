@@ -9,16 +9,14 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from services.matching.engine.arrays import I32, I64, INFEASIBLE, UNKNOWN, Population
+from services.matching.engine.arrays import I32, I64, Population
 from services.matching.engine.compiled import compiled
 from services.matching.engine.factors import Factor, Rule
-from services.matching.engine.pairwise import factors_of, share_bit
+from services.matching.engine.pairwise import count_allowed, factors_of
 
 _FACTORS: Final = len(Factor)
 _RULES: Final = len(Rule)
 _BLOCK: Final = 200
-_LEVEL, _OVERLAP, _LANGUAGE = int(Rule.LEVEL), int(Rule.OVERLAP), int(Rule.LANGUAGE)
-_DEPARTMENT, _TEAM, _LINE = int(Rule.DEPARTMENT), int(Rule.TEAM), int(Rule.REPORTING_LINE)
 
 
 class Common(NamedTuple):
@@ -84,46 +82,8 @@ def common_words(people: Population, mentee: I32, mentor: I32) -> Common:
 
 @compiled
 def _count(p: Any, mentee: Any, begin: int, end: int, counts: Any) -> None:
-    """By the first rule that forbids, in the order of ``pairwise.broken_rule``."""
-    levels, zones, languages = p.mentors.level, p.mentors.zone, p.mentors.languages
-    departments, teams = p.mentors.department, p.mentors.team
-    firsts, lasts, depths = p.mentors.first, p.mentors.last, p.mentors.depth
-    my_languages, need_language, use_lines = p.mentees.languages, p.tables.language, p.tables.line
-    line_levels = p.tables.line_levels if p.tables.line_levels else 1 << 30
-    mentors = len(levels)
-    kept = np.zeros(mentors, np.int16)
     for n in range(begin, end):
-        i = mentee[n]
-        by_level, by_zone = p.tables.levels[p.mentees.level[i] + 1], p.tables.zones[p.mentees.zone[i]]
-        department = UNKNOWN if p.tables.same_department else p.mentees.department[i]
-        team = UNKNOWN if p.tables.same_team else p.mentees.team[i]
-        mine, my_last, my_depth = p.mentees.first[i], p.mentees.last[i], p.mentees.depth[i]
-        for special in range(p.special.start[i], p.special.start[i + 1]):
-            kept[p.special.mentor[special]] = p.special.rule[special]
-        count = counts[n]
-        for j in range(mentors):
-            if kept[j] != 0:
-                count[kept[j]] += 1
-            elif by_level[levels[j] + 1] == INFEASIBLE:
-                count[_LEVEL] += 1
-            elif by_zone[zones[j]] == INFEASIBLE:
-                count[_OVERLAP] += 1
-            elif need_language and not share_bit(my_languages, languages, i, j):
-                count[_LANGUAGE] += 1
-            elif department != UNKNOWN and departments[j] == department:
-                count[_DEPARTMENT] += 1
-            elif team != UNKNOWN and teams[j] == team:
-                count[_TEAM] += 1
-            else:
-                apart = 1 << 31
-                if use_lines:
-                    if firsts[j] <= mine < lasts[j]:
-                        apart = my_depth - depths[j]
-                    elif mine <= firsts[j] < my_last:
-                        apart = depths[j] - my_depth
-                count[_LINE if apart <= line_levels else 0] += 1
-        for special in range(p.special.start[i], p.special.start[i + 1]):
-            kept[p.special.mentor[special]] = 0
+        count_allowed(p, mentee[n], counts[n])
 
 
 def count_rules(people: Population, mentee: I32, *, threads: int = 2) -> I64:

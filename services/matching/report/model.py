@@ -13,7 +13,7 @@ class LeftOver:
 
     mentee_id: str
     why: str
-    """``nobody``, ``rules`` or ``all-full``."""
+    """As the engine's result says it: ``rules``, ``all-full`` and so on."""
     forbidden: Mapping[str, int] = field(default_factory=dict)
     """How many mentors each rule forbids."""
 

@@ -248,13 +248,19 @@ def _price(figures: Figures) -> Part:
                 "Stability",
                 ("What", "Number"),
                 (
-                    ("Pairs who would both rather have each other", f"{stable.blocking_pairs:,}"),
+                    ("Two who would both rather have each other", f"{stable.blocking_pairs:,}"),
+                    ("The same in the most valuable pairs", f"{stable.optimum_blocking_pairs:,}"),
                     ("Value of the most valuable pairs", f"{stable.optimum:,}"),
                     ("Value below that", f"{stable.value_lost:,} ({lost})"),
                     ("People fewer than there could be", f"{stable.people_lost:,}"),
                 ),
                 frozenset({1}),
-                "This run made stable pairs instead of the most valuable ones; this is the price.",
+                "Counted among the candidates. "
+                + (
+                    "Value comes before stability in this run."
+                    if figures.method == "optimal"
+                    else "This run made stable pairs instead of the most valuable ones; this is the price."
+                ),
             )
         )
     if (fair := figures.fairness) is not None:

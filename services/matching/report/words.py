@@ -22,6 +22,8 @@ REASONS: Final[Mapping[str, str]] = {
     "nobody": "no mentor in the pool",
     "rules": "rules leave nobody",
     "all-full": "all who fit are full",
+    "no-group": "no group that may sit together",
+    "no-place": "takes nobody more",
 }
 RULES: Final[Mapping[str, str]] = {
     "same-person": "same person",

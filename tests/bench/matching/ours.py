@@ -4,6 +4,7 @@ The pool is made and the machine code loaded before the clock starts. Writes the
 candidates on which the run ended; for small sizes all pairs too), and what was measured.
 """
 
+import gc
 import json
 import sys
 import time
@@ -11,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
 from typing import Any, Final
 
 import numpy as np
@@ -104,16 +104,20 @@ class Watch:
         return call
 
 
-def peak_mib() -> float:
-    """The most memory that this process has had."""
-    return getrusage(RUSAGE_SELF).ru_maxrss / 1024
+def peak_mib(*, since_now: bool = False) -> float:
+    """The most memory that this process has had since it was last asked for *since_now*."""
+    if since_now:
+        Path("/proc/self/clear_refs").write_text("5")
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
 
 def measure(size: Size, folder: Path) -> Ours:
     """Runs the engine, and writes ``candidates.npz`` and for small sizes ``dense.npz`` into the folder."""
     warm()
     pool, measured = pool_of(size), Ours()
-    measured.pool_mib = peak_mib()
+    gc.collect()
+    measured.pool_mib = peak_mib(since_now=True)
     watch = Watch(measured)
     with spending(measured.whole):
         result = engine.match(pool, CONFIGURATION)

@@ -13,8 +13,8 @@ from tests.bench.matching.running import Peer
 from tests.bench.report import machine
 from tests.bench.timing import percentile
 
-_ABOUT = """Made by `make bench-matching` (`ARGS=--quick` for the two smaller sizes). One run on one machine; every contender in a
-process of its own with at most 8 GB and 15 minutes.
+_ABOUT = """Made by `make bench-matching` (`ARGS=--quick` for the two smaller sizes). One run on one machine; every contender
+in a process of its own with at most 8 GB and 15 minutes.
 
 - **People** (`tests/bench/matching/people.py`): 300 skills in 25 families, 3 to 8 weighted wants, 4 to 14 offers with
   strength, goals of 8 to 30 words, 40 departments, 60 offices in ten time zones, 16 languages, levels 1 to 10, one
@@ -70,7 +70,8 @@ def _lines(run: Run) -> Iterator[str]:
     yield f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {run.minutes:.0f} minutes{quick}"
     yield ""
     yield f"- Machine: {machine()}; load before the run {run.load[0]:.1f}"
-    yield f"- Python {platform.python_version()}, numpy {version('numpy')}, numba {version('numba')}; two threads of {os.cpu_count()}"
+    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba"))
+    yield f"- Python {platform.python_version()}, {versions}; two threads on {os.cpu_count()} cores"
     yield ""
     yield "| goal | | measured | reached |"
     yield "|---|---|---|---|"
@@ -95,8 +96,8 @@ def _lines(run: Run) -> Iterator[str]:
     yield "## One person more"
     yield ""
     yield "Milliseconds. *Proposals*: the best five of all mentors at the last run's prices. *Joining*: the same for 32"
-    yield "candidates. *Re-optimising*: until everybody's assignment is the best again. *SQL*: the five best by score, the"
-    yield "same rules and factors in one prepared statement on an index, PostgreSQL on the same machine."
+    yield "candidates. *Re-optimising*: until everybody's assignment is the best again. *SQL*: the five best by score,"
+    yield "the same rules and factors in one prepared statement on an index, PostgreSQL on the same machine."
     yield ""
     yield "| people | what | number | p50 | p90 | p99 | max |"
     yield "|---|---|---|---|---|---|---|"

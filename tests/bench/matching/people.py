@@ -99,6 +99,11 @@ def _vocabulary(draw: Any) -> list[str]:
     return [bytes(row).decode() for row in letters]
 
 
+def _named(word: str, count: int) -> list[str]:
+    """One text for each number: people share texts, as rows of a database's dictionary do."""
+    return [f"{word} {number}" for number in range(count)]
+
+
 def _side(
     draw: Any, prefix: str, count: int, skills: tuple[int, int], levels: tuple[int, int], words: list[str]
 ) -> list[dict[str, Any]]:
@@ -122,6 +127,13 @@ def _side(
     length = draw.integers(8, 31, count)
     share = 1.0 / np.arange(1, _VOCABULARY + 1)
     said = draw.choice(_VOCABULARY, int(length.sum()), p=share / share.sum()).tolist()
+    departments, teams, offices = (
+        _named("department", _DEPARTMENTS),
+        _named("team", _TEAMS),
+        _named("office", _OFFICES),
+    )
+    interests, wishes, groups = _named("interest", _INTERESTS), _named("wish", _WISHES), _named("group", 11)
+    named = _named("skill", _FAMILIES * _SKILLS)
     people = []
     s = a = w = g = 0
     for i in range(count):
@@ -135,20 +147,18 @@ def _side(
         people.append(
             {
                 "person_id": f"{prefix}{i:06}",
-                "department": f"department {department[i]}",
-                "team": f"team {team[i]}",
-                "office": f"office {office[i]}",
+                "department": departments[department[i]],
+                "team": teams[team[i]],
+                "office": offices[office[i]],
                 "level": level[i],
                 "languages": ("en", _LANGUAGES[tongue[i]]) if english[i] else (_LANGUAGES[tongue[i]],),
                 "time_zone": _ZONES[office[i] % len(_ZONES)],
-                "interests": tuple(f"interest {number}" for number in interest[a:enough]),
+                "interests": tuple(interests[number] for number in interest[a:enough]),
                 "working_style": _STYLES[style[i]],
                 "goals": " ".join(words[number] for number in said[g:spoken]),
-                "skills": {
-                    f"skill {base + near[n] if inside[n] else far[n]}": points[n] for n in range(s, end)
-                },
-                "preferences": tuple(f"wish {number}" for number in wish[w:wished]),
-                "group": f"group {level[i]}",
+                "skills": {named[base + near[n] if inside[n] else far[n]]: points[n] for n in range(s, end)},
+                "preferences": tuple(wishes[number] for number in wish[w:wished]),
+                "group": groups[level[i]],
             }
         )
         s, a, w, g = end, enough, wished, spoken
