@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -35,6 +36,8 @@ def main() -> None:
     done = Run(quick=given.quick, load=os.getloadavg())
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="mentoring-bench-"))
+    # In a process of its own: whoever compiles keeps the compiler's memory.
+    running.run([sys.executable, "-m", "services.matching.engine.warm"])
     try:
         for mentees, mentors in sizes:
             for scarce in (False, True):

@@ -13,8 +13,8 @@ from tests.bench.matching.running import Peer
 from tests.bench.report import machine
 from tests.bench.timing import percentile
 
-_ABOUT = """Made by `make bench-matching` (`ARGS=--quick` for the two smaller sizes). One run on one machine; every contender
-in a process of its own with at most 8 GB and 15 minutes.
+_ABOUT = """Made by `make bench-matching` (`ARGS=--quick` for the two smaller sizes). One run on one machine; every
+contender in a process of its own with at most 8 GB and 15 minutes.
 
 - **People** (`tests/bench/matching/people.py`): 300 skills in 25 families, 3 to 8 weighted wants, 4 to 14 offers with
   strength, goals of 8 to 30 words, 40 departments, 60 offices in ten time zones, 16 languages, levels 1 to 10, one
