@@ -8,7 +8,7 @@ SEED ?= 1
 WORKERS ?= 2
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test lint types boundaries contracts unit integration e2e bench faults up down lock clean
+.PHONY: help install demo test lint types boundaries contracts unit integration e2e bench bench-matching faults up down lock clean
 
 help: ## What there is
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,14 @@ e2e: $(STAMP) ## Only the main job with all services
 
 bench: $(STAMP) ## How fast it is, into docs/bench.md; ARGS="--quick" or names of figures for a part
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-matching: $(STAMP) .cache/bench-matching/installed ## The engine beside other solvers, into docs/bench-matching.md; ARGS="--quick"
+	$(BIN)/python -m tests.bench.matching --peers .cache/bench-matching/bin/python $(ARGS)
+
+.cache/bench-matching/installed: requirements/bench.txt
+	python3 -m venv .cache/bench-matching
+	.cache/bench-matching/bin/pip install --quiet --requirement requirements/bench.txt
+	@touch $@
 
 faults: $(STAMP) ## The main job under every fault, half an hour; ARGS="-k leader" chooses, all of them write docs/faults.md
 	MENTORING_FAULTS=1 MENTORING_FAULTS_WRITE=$(if $(ARGS),0,1) $(BIN)/pytest tests/faults $(ARGS)

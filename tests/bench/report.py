@@ -93,7 +93,7 @@ def _page(results: Results) -> Iterator[str]:
         ", **a quick run: a tenth of the work**" if results.quick else ""
     )
     yield ""
-    yield f"- Machine: {_machine()}; load before the run {results.load[0]:.1f}"
+    yield f"- Machine: {machine()}; load before the run {results.load[0]:.1f}"
     yield f"- Servers, on the same machine: {results.servers}"
     yield f"- Python {platform.python_version()}; " + ", ".join(f"{n} {version(n)}" for n in _LIBRARIES)
     yield ""
@@ -229,7 +229,8 @@ def _latencies(results: Results) -> Iterator[str]:
     yield ""
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Cores, processor, memory and kernel, in a line."""
     model = "unknown processor"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):

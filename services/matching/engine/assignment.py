@@ -98,7 +98,7 @@ def _book(people: int, capacity: I64, price: I64) -> Book:
 
 
 @compiled
-def _auction(
+def auction(
     graph: Any,
     capacity: Any,
     bonus: Any,
@@ -226,7 +226,7 @@ def _run(
     book = _book(people, capacity, price)
     queue = np.zeros(people + 1, np.int32)
     queue[:people] = np.arange(people)
-    bids = int(_auction(graph, capacity, bonus, scale, step, most_bids(people), book, queue, people))
+    bids = int(auction(graph, capacity, bonus, scale, step, most_bids(people), book, queue, people))
     return None if bids < 0 else (book, bids)
 
 
@@ -255,7 +255,7 @@ def joined(graph: Graph, capacity: I64, bonus: I64, assignment: Assignment, ment
     queue = np.zeros(len(graph.count) + 1, np.int32)
     queue[0] = mentee
     most = most_bids(len(graph.count))
-    bids = int(_auction(graph, capacity, bonus, assignment.scale, 1, most, assignment.book, queue, 1))
+    bids = int(auction(graph, capacity, bonus, assignment.scale, 1, most, assignment.book, queue, 1))
     if bids < 0:
         raise TooManyBids("one arrival set off too many bids")
     return bids

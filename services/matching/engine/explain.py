@@ -4,7 +4,7 @@ What participants read names only what both have shown each other anyway: no wis
 earlier failures. Coordinators read everything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -105,7 +105,7 @@ def explain(encoded: Encoded, i: int, j: int, coherence: int = 0) -> Explanation
         mentor_id=encoded.mentors[j].person_id,
         score=score,
         shares=tuple(shares),
-        reasons=_reasons(shares, encoded),
+        reasons=Phrases(encoded).reasons([share.factor for share in shares], words),
         rules=_rules(encoded, i, j),
     )
 
@@ -169,22 +169,29 @@ def _common_words(encoded: Encoded, i: int, j: int) -> dict[Factor, tuple[str, .
     return {factor: tuple(word for _, word in sorted(pairs)) for factor, pairs in found.items()}
 
 
-def _reasons(shares: list[Share], encoded: Encoded) -> tuple[str, ...]:
-    """General sentences, the strongest first; nothing that one of the two keeps to themselves."""
-    general = _GENERAL | _BY_FORM.get(encoded.form, {})
-    if encoded.people.meaning.mentors.shape[1]:
-        general |= {Factor.GOALS: "Their goals are alike"}
-    peers = encoded.form is Form.PEER
-    offer = "One knows {}, which the other wants to learn" if peers else _OFFER
-    reasons: list[str] = []
-    for share in shares:
-        if share.factor is Factor.SKILLS:
-            reasons += [offer.format(_short(word)) for word in dict.fromkeys(share.words[:3])]
-        elif share.factor is Factor.INTERESTS:
-            reasons += [f"Both care about {_short(word)}" for word in share.words[:2]]
-        elif share.factor in general and share.factor not in _PRIVATE:
-            reasons.append(general[share.factor])
-    return tuple(reasons[:_MOST_REASONS]) or ("They meet what the programme asks of a pair",)
+class Phrases:
+    """What the factors of a run are called in reasons."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        self._general = {f: text for f, text in _GENERAL.items() if f not in _PRIVATE}
+        self._general |= _BY_FORM.get(encoded.form, {})
+        if encoded.people.meaning.mentors.shape[1]:
+            self._general[Factor.GOALS] = "Their goals are alike"
+        peers = encoded.form is Form.PEER
+        self._offer = "One knows {}, which the other wants to learn" if peers else _OFFER
+
+    def reasons(self, factors: Iterable[Factor], words: Mapping[Factor, Sequence[str]]) -> tuple[str, ...]:
+        """General sentences; nothing that one of the two keeps to themselves. *factors* give points, the strongest
+        first; *words* are what both have in common, the most valuable first."""
+        reasons: list[str] = []
+        for factor in factors:
+            if factor is Factor.SKILLS:
+                reasons += [self._offer.format(_short(word)) for word in dict.fromkeys(words[factor][:3])]
+            elif factor is Factor.INTERESTS:
+                reasons += [f"Both care about {_short(word)}" for word in words[factor][:2]]
+            elif factor in self._general:
+                reasons.append(self._general[factor])
+        return tuple(reasons[:_MOST_REASONS]) or ("They meet what the programme asks of a pair",)
 
 
 _OFFER: Final = "Offers {}, which the mentee wants to learn"

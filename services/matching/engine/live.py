@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from services.matching.engine.arrays import I32
+from services.matching.engine.arrays import I32, INFEASIBLE
 from services.matching.engine.assignment import Assignment, Graph, TooManyBids, assign, joined
 from services.matching.engine.configuration import Configuration
 from services.matching.engine.encode import Encoder
 from services.matching.engine.kernel import best_mentors
 from services.matching.engine.people import Participant, Pool
+from services.matching.engine.resume import Suitors, left, suitors_of
 from services.matching.engine.search import search
+
+_ANYBODY: Final = INFEASIBLE // 2
+"""Any allowed mentor is above this, whatever the price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Live:
         found = search(encoded.people, configuration, threads=threads)
         self._people = len(encoded.mentees)
         self._ids = [person.person_id for person in encoded.mentees]
+        self._places = {person_id: number for number, person_id in enumerate(self._ids)}
+        self._suitors: Suitors | None = None
         self._graph = _grown(found.graph, room, self._k)
         self._bonus = np.concatenate([encoded.people.bonus, np.zeros(room, np.int64)])
         self._solved: Assignment = assign(self._graph, self._capacity, self._bonus)
@@ -46,10 +53,11 @@ class Live:
     def suggest(self, person: Participant, most: int = 5) -> tuple[Suggestion, ...]:
         """The mentors from whom somebody would gain most beyond the price, best first. Nothing changes."""
         price = self._price()
-        mentor, score, found, _ = self._row(person, price)
+        mentor, score, found, bonus = self._row(person, price)
         rows = [
             Suggestion(self._mentors[int(j)].person_id, int(s), int(price[j]))
             for j, s in zip(mentor[:found], score[:found], strict=True)
+            if s + bonus >= price[j]
         ]
         rows.sort(key=lambda one: (one.price - one.score, one.mentor_id))
         return tuple(rows[:most])
@@ -57,8 +65,13 @@ class Live:
     def arrive(self, person: Participant) -> str | None:
         """Somebody joins, and everybody's best assignment is found again from the last prices. The newcomer's mentor.
 
-        Raises ``RuntimeError`` when there is no room for anybody more: time for a full run.
+        :meth:`join` and :meth:`settle` in one. Raises ``RuntimeError`` when there is no room for anybody more: time
+        for a full run.
         """
+        return self.settle(self.join(person))
+
+    def join(self, person: Participant) -> int:
+        """Somebody's candidates are looked for; the number of their row. Nobody is assigned yet."""
         place = self._people
         if place == len(self._bonus):
             raise RuntimeError("more people have come than there was room for")
@@ -67,13 +80,42 @@ class Live:
         self._graph.count[place] = found
         self._bonus[place] = bonus
         self._ids.append(person.person_id)
+        self._places[person.person_id] = place
         self._people += 1
+        return place
+
+    def settle(self, place: int) -> str | None:
+        """Go on from the last prices until everybody's assignment is the best again. The newcomer's mentor."""
         try:
             joined(self._graph, self._capacity, self._bonus, self._solved, place)
         except TooManyBids:
             self._solved = assign(self._graph, self._capacity, self._bonus)
         chosen = int(self._solved.mentor[place])
         return None if chosen < 0 else self._mentors[chosen].person_id
+
+    def leave(self, person_id: str) -> None:
+        """A mentee leaves, and whoever gains from the free place has it: everybody's best assignment again.
+
+        Raises ``KeyError`` for somebody who is not there.
+        """
+        place = self._places.pop(person_id)
+        if self._suitors is None:
+            self._suitors = suitors_of(self._graph, len(self._capacity), self._people)
+        try:
+            left(self._graph, self._capacity, self._bonus, self._solved, self._suitors, place)
+        except TooManyBids:
+            self._solved = assign(self._graph, self._capacity, self._bonus)
+
+    def worth(self) -> tuple[int, int]:
+        """(as it stands, as a new assignment would be) everybody's points, with what being matched is worth."""
+        anew = assign(self._graph, self._capacity, self._bonus)
+        within = np.arange(self._graph.mentor.shape[1])[None, :] < self._graph.count[:, None]
+        points = self._graph.score + self._bonus[:, None]
+        now, new = (
+            int(points[within & (self._graph.mentor == solved.mentor[:, None])].sum())
+            for solved in (self._solved, anew)
+        )
+        return now, new
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """(mentee, mentor) as they stand."""
@@ -89,7 +131,7 @@ class Live:
         encoded = self._encoder.encode((person,))
         mentor, score = np.empty((1, self._k), np.int32), np.empty((1, self._k), np.int32)
         found = np.zeros(1, np.int32)
-        floor = np.asarray(-encoded.people.bonus - 1, np.int32)
+        floor = np.full(1, _ANYBODY, np.int32)  # who is too dear now may not be so when others have left
         best_mentors(encoded.people, 0, 1, price, floor, self._k, mentor, score, found)
         return mentor[0], score[0], int(found[0]), int(encoded.people.bonus[0])
 

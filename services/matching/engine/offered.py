@@ -21,6 +21,29 @@ _COMMON_STEM: Final = 10
 _MOST_STEM_USERS: Final = 4_000
 
 
+class _Kind:
+    """The words of one factor: a number for each, and its points for whoever wants it."""
+
+    def __init__(self, first: int, rows: Iterable[Mapping[str, int]]) -> None:
+        """*rows* are the mentors' words and strengths; numbers begin with *first*."""
+        self.numbers: dict[str, int] = {}
+        self.first = first
+        self.word: list[int] = []
+        self.mentor: list[int] = []
+        self.strength: list[int] = []
+        number_of = self.numbers.setdefault
+        for mentor, row in enumerate(rows):
+            for word, strength in row.items():
+                self.word.append(number_of(word, first + len(self.numbers)))
+                self.mentor.append(mentor)
+                self.strength.append(strength)
+
+    @property
+    def past(self) -> int:
+        """The number that comes after these."""
+        return self.first + len(self.numbers)
+
+
 class Offered:
     """The words that mentors have, by factor, and who has them."""
 
@@ -34,41 +57,36 @@ class Offered:
     ) -> None:
         """*terms*: whether goals are compared by their words. *wanting* are peers: the mentors as those who want."""
         self._weights = weights
-        self._numbers: dict[tuple[int, str, bool], int] = {}
-        self._factor: list[int] = []
-        self._users: list[list[tuple[int, int]]] = []
-        for number, person in enumerate(mentors):
-            for skill, strength in _strongest(person.skills).items():
-                self._add(Factor.SKILLS, skill, number, strength)
-        for number, person in enumerate(wanting):
-            for skill, strength in _strongest(person.skills).items():
-                self._add(Factor.SKILLS, skill, number, strength, back=True)
-        for number, found in enumerate(_goal_words(mentors) if terms else ()):
-            for stem in found:
-                self._add(Factor.GOALS, stem, number, 1)
-        for number, person in enumerate(mentors):
-            for word in _folded(person.interests):
-                self._add(Factor.INTERESTS, word, number, 1)
-            for word in _folded(person.preferences):
-                self._add(Factor.PREFERENCES, word, number, 1)
-        for number, person in enumerate(wanting):
-            for word in _folded(person.preferences):
-                self._add(Factor.PREFERENCES, word, number, 1, back=True)
-        self.names = tuple(word for _, word, _ in self._numbers)
-        self._rarity = [rarity(len(users), len(mentors)) for users in self._users]
-        used = [entry for row in self._users for entry in row]
-        self._start = csr(self._users)
-        self._mentor = np.array([mentor for mentor, _ in used], np.int32)
-        self._strength = np.array([strength for _, strength in used], np.int32)
-        self._factors = np.array(self._factor, np.int32)
-
-    def _add(self, factor: Factor, word: str, mentor: int, strength: int, *, back: bool = False) -> None:
-        number = self._numbers.get((factor, word, back))
-        if number is None:
-            number = self._numbers[factor, word, back] = len(self._factor)
-            self._factor.append(factor)
-            self._users.append([])
-        self._users[number].append((mentor, strength))
+        self._kinds: dict[tuple[str, bool], _Kind] = {}
+        rows: tuple[tuple[str, bool, Factor, Iterable[Mapping[str, int]]], ...] = (
+            ("skills", False, Factor.SKILLS, (_strongest(person.skills) for person in mentors)),
+            ("skills", True, Factor.SKILLS, (_strongest(person.skills) for person in wanting)),
+            ("goals", False, Factor.GOALS, _goal_words(mentors) if terms else ()),
+            ("interests", False, Factor.INTERESTS, (_once(person.interests) for person in mentors)),
+            ("preferences", False, Factor.PREFERENCES, (_once(person.preferences) for person in mentors)),
+            ("preferences", True, Factor.PREFERENCES, (_once(person.preferences) for person in wanting)),
+        )
+        past = 0
+        factors: list[int] = []
+        for name, back, factor, words in rows:
+            kind = self._kinds[name, back] = _Kind(past, words)
+            past = kind.past
+            factors += [int(factor)] * len(kind.numbers)
+        kinds = self._kinds.values()
+        self.names = tuple(word for kind in kinds for word in kind.numbers)
+        used = np.array([word for kind in kinds for word in kind.word], np.int64)
+        order = np.argsort(used, kind="stable")  # mentors rise within a word
+        count = np.bincount(used, minlength=past)
+        self._users = np.zeros(past + 1, np.int64)
+        np.cumsum(count, out=self._users[1:])
+        self._mentor = np.array([mentor for kind in kinds for mentor in kind.mentor], np.int32)[order]
+        self._strength = np.array([points for kind in kinds for points in kind.strength], np.int32)[order]
+        self._factors = np.array(factors, np.int32)
+        goals = self._kinds["goals", False]
+        self._goals = {
+            stem: (number, weights.goal_term * rarity(int(count[number]), len(mentors)) // 64)
+            for stem, number in goals.numbers.items()
+        }
 
     def wanted_by(
         self, mentees: Sequence[Participant], giving: Mapping[str, Participant] | None = None
@@ -77,14 +95,13 @@ class Offered:
         weights = self._weights
         backs = giving or {}
         rows = [self._row(person, backs.get(person.person_id)) for person in mentees]
-        flat = [entry for row in rows for entry in row]
         most = [weights.skills_most, weights.goals_most, weights.interests_most, weights.preferences_most]
         return Words(
             start=csr(rows),
-            word=np.array([word for word, _ in flat], np.int32),
-            points=np.array([points for _, points in flat], np.int32),
+            word=np.array([word for row in rows for word, _ in row], np.int32),
+            points=np.array([points for row in rows for _, points in row], np.int32),
             factor=self._factors,
-            users=self._start,
+            users=self._users,
             mentor=self._mentor,
             strength=self._strength,
             most=np.array(most, np.int32),
@@ -92,51 +109,53 @@ class Offered:
 
     def _row(self, person: Participant, giving: Participant | None) -> list[tuple[int, int]]:
         """(word, points), the words of one factor beside each other."""
-        weights = self._weights
+        weights, goals = self._weights, self._goals
         row = self._skills(person, back=False)
         if giving is not None:
             row += self._skills(giving, back=True)
-        for stem in stems(person.goals):
-            number = self._numbers.get((Factor.GOALS, stem, False))
-            if number is not None:
-                row.append((number, weights.goal_term * self._rarity[number] // 64))
-        row += self._each(Factor.INTERESTS, person.interests, weights.interest, back=False)
-        row += self._each(Factor.PREFERENCES, person.preferences, weights.preference, back=False)
+        if goals:
+            row += [goals[stem] for stem in stems(person.goals) if stem in goals]
+        row += self._each("interests", person.interests, weights.interest, back=False)
+        row += self._each("preferences", person.preferences, weights.preference, back=False)
         if giving is not None:
-            row += self._each(Factor.PREFERENCES, giving.preferences, weights.preference, back=True)
+            row += self._each("preferences", giving.preferences, weights.preference, back=True)
         return [entry for entry in row if entry[1]]
 
     def _skills(self, person: Participant, *, back: bool) -> list[tuple[int, int]]:
-        weights = self._weights
-        found = (
-            (self._numbers.get((Factor.SKILLS, skill, back)), points)
-            for skill, points in _strongest(person.skills).items()
+        numbers, each, most = (
+            self._kinds["skills", back].numbers,
+            self._weights.skill,
+            self._weights.skills_most,
         )
-        most = weights.skills_most
-        return [(number, min(points * weights.skill, most)) for number, points in found if number is not None]
+        return [
+            (numbers[skill], min(points * each, most))
+            for skill, points in _strongest(person.skills).items()
+            if skill in numbers
+        ]
 
-    def _each(
-        self, factor: Factor, words: Iterable[str], points: int, *, back: bool
-    ) -> list[tuple[int, int]]:
-        found = (self._numbers.get((factor, word, back)) for word in _folded(words))
-        return [(number, points) for number in found if number is not None]
+    def _each(self, kind: str, words: Iterable[str], points: int, *, back: bool) -> list[tuple[int, int]]:
+        numbers = self._kinds[kind, back].numbers
+        return [(numbers[word], points) for word in _once(words) if word in numbers]
 
 
 def _strongest(skills: Mapping[str, int]) -> dict[str, int]:
     folded: dict[str, int] = {}
-    for skill, points in sorted(skills.items()):
+    for skill, points in skills.items():
         word = fold(skill)
-        folded[word] = max(points, folded.get(word, 0))
+        folded[word] = max(points, folded[word]) if word in folded else points
     return folded
 
 
-def _folded(words: Iterable[str]) -> list[str]:
-    return sorted({fold(word) for word in words} - {""})
+def _once(words: Iterable[str]) -> dict[str, int]:
+    """Different words, each with a strength of 1."""
+    folded = dict.fromkeys(map(fold, words), 1)
+    folded.pop("", None)
+    return folded
 
 
-def _goal_words(mentors: Sequence[Participant]) -> list[list[str]]:
+def _goal_words(mentors: Sequence[Participant]) -> list[dict[str, int]]:
     """Each mentor's stems without those that so many use that they say nothing."""
-    found = [sorted(stems(person.goals)) for person in mentors]
+    found = [stems(person.goals) for person in mentors]
     using = Counter(stem for row in found for stem in row)
     most = min(_MOST_STEM_USERS, max(1, len(mentors) // _COMMON_STEM))
-    return [[stem for stem in row if using[stem] <= most] for row in found]
+    return [dict.fromkeys((stem for stem in row if using[stem] <= most), 1) for row in found]

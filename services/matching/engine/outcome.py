@@ -12,7 +12,6 @@ from services.matching.engine.arrays import I32, I64
 from services.matching.engine.certificate import Certificate
 from services.matching.engine.configuration import Configuration, Form
 from services.matching.engine.encode import Encoded
-from services.matching.engine.explain import explain
 from services.matching.engine.factors import Rule
 from services.matching.engine.figures import (
     Choice,
@@ -28,10 +27,12 @@ from services.matching.engine.figures import (
     load_of,
     worst_of,
 )
-from services.matching.engine.pairwise import count_allowed
+from services.matching.engine.pairs import pairs_of
 from services.matching.engine.people import Pool
 from services.matching.engine.result import Pair, Result, Unmatched, Why
+from services.matching.engine.together import count_rules
 
+_RULES: Final[tuple[Rule, ...]] = tuple(rule for rule in Rule if rule is not Rule.NONE)
 _SAMPLE: Final = 500
 """Mentees for whom it is counted how many mentors the rules leave: the first of the draw."""
 
@@ -66,13 +67,7 @@ def result_of(encoded: Encoded, pool: Pool, configuration: Configuration, outcom
     """*pool* as it was given, before anybody was left out."""
     peers = configuration.form is Form.PEER
     coherence = np.zeros(len(outcome.mentee), np.int64) if outcome.coherence is None else outcome.coherence
-    pairs = []
-    rows = zip(outcome.mentee.tolist(), outcome.mentor.tolist(), coherence.tolist(), strict=True)
-    for i, j, points in rows:
-        why = explain(encoded, i, j, points)
-        parts = {share.factor: share.points for share in why.shares}
-        pairs.append(Pair(why.mentee_id, why.mentor_id, why.score, parts, why.reasons))
-    pairs.sort(key=lambda pair: (pair.mentee_id, pair.mentor_id))
+    pairs = pairs_of(encoded, outcome.mentee, outcome.mentor, coherence)
     scores: dict[str, list[int]] = {}
     for pair in pairs:
         for person_id in (pair.mentee_id, pair.mentor_id) if peers else (pair.mentee_id,):
@@ -134,18 +129,15 @@ def _unmatched(
     """Everybody who wanted a mentor (every peer) and has none."""
     peers = encoded.form is Form.PEER
     wanting = {person.person_id for person in (*pool.mentees, *(pool.mentors if peers else ()))}
+    wanting -= {person.person_id for person in encoded.mentees}
+    left = [i for i, person in enumerate(encoded.mentees) if person.person_id not in matched]
+    others = len(encoded.mentors) - int(peers)
     found = []
-    for i, person in enumerate(encoded.mentees):
-        wanting.discard(person.person_id)
-        if person.person_id not in matched:
-            reasons = np.zeros(len(Rule), np.int64)
-            allowed = int(count_allowed(encoded.people, i, reasons))
-            reasons[Rule.NONE] = 0
-            forbidden = {Rule(number): int(count) for number, count in enumerate(reasons) if count}
-            others = len(encoded.mentors) - int(peers)
-            left = Why.NO_GROUP if i in without_group else Why.ALL_FULL
-            why = Why.NOBODY if not others else left if allowed else Why.RULES
-            found.append(Unmatched(person.person_id, why, forbidden))
+    for i, counts in zip(left, count_rules(encoded.people, np.array(left, np.int32)).tolist(), strict=True):
+        forbidden = {rule: counts[rule] for rule in _RULES if counts[rule]}
+        full = Why.NO_GROUP if i in without_group else Why.ALL_FULL
+        why = Why.NOBODY if not others else full if counts[Rule.NONE] else Why.RULES
+        found.append(Unmatched(encoded.mentees[i].person_id, why, forbidden))
     found += [Unmatched(person_id, Why.NO_PLACE, {}) for person_id in wanting]
     return sorted(found, key=lambda one: one.mentee_id)
 
@@ -173,9 +165,8 @@ def _proof(certificate: Certificate) -> Proof:
 
 
 def _choice(encoded: Encoded) -> Choice:
-    reasons = np.zeros(len(Rule), np.int64)
-    sample = range(min(_SAMPLE, len(encoded.mentees)))
-    return choice_of([int(count_allowed(encoded.people, i, reasons)) for i in sample])
+    sample = np.arange(min(_SAMPLE, len(encoded.mentees)), dtype=np.int32)
+    return choice_of(count_rules(encoded.people, sample)[:, Rule.NONE].tolist())
 
 
 def _by_group(encoded: Encoded, scores: Mapping[str, Sequence[int]]) -> list[GroupScore]:

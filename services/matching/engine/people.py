@@ -6,6 +6,7 @@ from datetime import date
 from typing import Final
 
 HIGHEST_PRIORITY: Final = 3
+_RATINGS: Final = frozenset(range(1, 6))
 HIGHEST_ROOM: Final = 1_000
 
 
@@ -90,5 +91,5 @@ def check(pool: Pool) -> None:
                 raise InvalidPool(f"{person.person_id} has one total as a mentee and another as a mentor.")
             if not 0 <= person.priority <= HIGHEST_PRIORITY:
                 raise InvalidPool(f"The priority of {person.person_id} is not 0 to {HIGHEST_PRIORITY}.")
-            if any(not 1 <= points <= 5 for points in person.skills.values()):
+            if not set(person.skills.values()) <= _RATINGS:
                 raise InvalidPool(f"A skill of {person.person_id} is not rated 1 to 5.")

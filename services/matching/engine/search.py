@@ -1,8 +1,9 @@
 """From arrays to the best pairs: candidates, assignment, certificate, repair (column generation).
 
 Each round solves the assignment on the candidates known so far, then looks at all allowed pairs with the prices
-found. A pair that would pay at these prices and is not a candidate becomes one; the same look gives the bound. It
-ends when the proven gap is inside the tolerance, or there is nothing to add, or the rounds are used up (and says so).
+found, but for those that the prices rule out (:mod:`pricing`). A pair that would pay at these prices and is not a
+candidate becomes one; the same look gives the bound. It ends when the proven gap is inside the tolerance, or there is
+nothing to add, or the rounds are used up (and says so).
 """
 
 from collections.abc import Callable
@@ -18,7 +19,9 @@ from services.matching.engine.assignment import Assignment, Graph, assign
 from services.matching.engine.compiled import compiled
 from services.matching.engine.configuration import Configuration
 from services.matching.engine.kernel import best_mentors
+from services.matching.engine.pricing import only, plan, reach_of
 from services.matching.engine.result import Progress
+from services.matching.engine.resume import resumed
 
 _BLOCK: Final = 500
 """Mentees whose rows one thread works on at a time: memory does not grow with the number of people."""
@@ -58,22 +61,18 @@ def search(
     price = np.zeros(mentors, np.int32)
     floor = _below(people.bonus)
     graph = look(people, price, floor, k, threads, people.order, lambda done: tell("candidates", done))
+    reach = reach_of(graph, k)
     best: Found | None = None
+    solved: Assignment | None = None
     for number in range(1, configuration.rounds + 1):
         tell(f"round {number}: assigning", 0.0)
-        solved = assign(graph, people.capacity, people.bonus)
+        before = solved
+        solved = before and resumed(graph, people.capacity, people.bonus, before)
+        solved = solved or assign(graph, people.capacity, people.bonus)
         price = _points(solved)
         held = _held(graph, people.bonus, price)
         floor = np.asarray(held - people.bonus, np.int32)
-        found = look(
-            people,
-            price,
-            floor,
-            k,
-            threads,
-            people.order,
-            partial(tell, f"round {number}: proving"),
-        )
+        found = _missed(people, reach, price, floor, k, threads, partial(tell, f"round {number}: proving"))
         now = _measure(people, graph, solved, price, held, found, number)
         if (
             best is None
@@ -127,9 +126,10 @@ def look(
     order: I64,
     tell: Callable[[float], None],
 ) -> Graph:
-    """Each mentee's best mentors at these prices, above a floor, over all allowed pairs."""
+    """The best mentors at these prices, above a floor, over all allowed pairs, of the mentees in *order*; nobody for
+    the others."""
     mentees = len(people.bonus)
-    mentor = np.empty((mentees, k), np.int32)
+    mentor = np.zeros((mentees, k), np.int32)
     score = np.zeros((mentees, k), np.int32)
     count = np.zeros(mentees, np.int32)
     chosen = people._replace(order=order)
@@ -145,6 +145,29 @@ def look(
             done += part
             tell(done / len(order))
     return Graph(mentor, score, count)
+
+
+def _missed(
+    people: Population,
+    reach: I32,
+    price: I32,
+    floor: I32,
+    k: int,
+    threads: int,
+    tell: Callable[[float], None],
+) -> Graph:
+    """Each mentee's best mentors above a floor, none of whom is a candidate; see :mod:`pricing`."""
+    full, part, cheap = plan(people, reach, price, floor)
+    share = len(full) / max(1, len(full) + len(part))
+    found = look(people, price, floor, k, threads, full, lambda done: tell(done * share))
+    if len(part):
+        some = only(people, cheap)
+        more = look(
+            some, price[cheap], floor, k, threads, part, lambda done: tell(share + done * (1 - share))
+        )
+        found.mentor[part], found.score[part] = cheap[more.mentor[part]], more.score[part]
+        found.count[part] = more.count[part]
+    return found
 
 
 @compiled

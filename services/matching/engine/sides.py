@@ -1,7 +1,6 @@
 """Mentees or mentors as columns of numbers: departments, levels, zones, languages, places in the organisation."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,21 +14,15 @@ HIGHEST_LEVEL: Final = 100
 
 
 class Numbers:
-    """Small numbers for words; 0 and up, UNKNOWN for none."""
+    """Small numbers for words of some kind; 0 and up, UNKNOWN for none."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], int] = {}
-        self._count: Counter[str] = Counter()
+        self._known: dict[str, dict[Hashable, int]] = {}
 
-    def of(self, kind: str, word: str) -> int:
-        if not word:
-            return UNKNOWN
-        key = (kind, word)
-        number = self._known.get(key)
-        if number is None:
-            number = self._known[key] = self._count[kind]
-            self._count[kind] += 1
-        return number
+    def of(self, kind: str, words: Iterable[Hashable]) -> list[int]:
+        """A number for each word, the same for the same."""
+        known = self._known.setdefault(kind, {})
+        return [known.setdefault(word, len(known)) if word else UNKNOWN for word in words]
 
 
 class Zones:
@@ -58,21 +51,17 @@ def side_of(
 ) -> Side:
     """*language_words* is the width of ``languages``: the mentors' side decides it, because a language that no mentor
     speaks is in common with nobody."""
-    spoken = [[numbers.of("language", primary(tag)) for tag in person.languages] for person in people]
+    spoken = [numbers.of("language", map(primary, person.languages)) for person in people]
     level = [UNKNOWN if p.level is None else max(0, min(p.level, HIGHEST_LEVEL)) for p in people]
-    department = [numbers.of("department", person.department) for person in people]
-    team = [
-        numbers.of("team", f"{person.department}\x1f{person.team}" if person.team else "")
-        for person in people
-    ]
+    teams = ((person.department, person.team) if person.team else "" for person in people)
     return Side(
         draw=draws,
         level=np.array(level, np.int16),
-        office=np.array([numbers.of("office", p.office) for p in people], np.int32),
+        office=np.array(numbers.of("office", (p.office for p in people)), np.int32),
         zone=np.array([zones.of(p.time_zone) for p in people], np.int32),
-        style=np.array([numbers.of("style", fold(p.working_style or "")) for p in people], np.int32),
-        department=np.array(department, np.int32),
-        team=np.array(team, np.int32),
+        style=np.array(numbers.of("style", (fold(p.working_style or "") for p in people)), np.int32),
+        department=np.array(numbers.of("department", (p.department for p in people)), np.int32),
+        team=np.array(numbers.of("team", teams), np.int32),
         languages=_bits(spoken, language_words),
         first=np.array([place.first for place in places], np.int32),
         last=np.array([place.last for place in places], np.int32),
@@ -84,10 +73,11 @@ def side_of(
 def _bits(rows: Sequence[Sequence[int]], words: int | None) -> U64:
     words = words or 1 + max((bit for row in rows for bit in row), default=0) // 64
     bits = np.zeros((len(rows), words), np.uint64)
-    for number, row in enumerate(rows):
-        for bit in row:
-            if 0 <= bit < 64 * words:
-                bits[number, bit // 64] |= np.uint64(1 << (bit % 64))
+    row = np.repeat(np.arange(len(rows)), [len(one) for one in rows])
+    bit = np.fromiter((number for one in rows for number in one), np.int64, len(row))
+    kept = (bit >= 0) & (bit < 64 * words)
+    row, bit = row[kept], bit[kept]
+    np.bitwise_or.at(bits, (row, bit // 64), np.uint64(1) << (bit % 64).astype(np.uint64))
     return bits
 
 
@@ -95,5 +85,7 @@ def kinds_of(side: Side) -> I64:
     """Mentees who differ in nothing that a mentor's base points look at are of one class."""
     if not len(side.level):
         return np.zeros(0, np.int64)
-    columns = np.stack([side.level, side.zone, side.office, side.style], axis=1).astype(np.int64)
-    return np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    code = np.zeros(len(side.level), np.int64)
+    for column in (side.level, side.zone, side.office, side.style):
+        code = code * (int(column.max()) + 2) + column + 1
+    return np.unique(code, return_inverse=True)[1].astype(np.int64)

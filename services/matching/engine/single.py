@@ -13,7 +13,6 @@ from services.matching.engine.encode import Encoded
 from services.matching.engine.fairness import raise_lowest
 from services.matching.engine.figures import Raise, Stability
 from services.matching.engine.outcome import Outcome
-from services.matching.engine.pairwise import factors_of
 from services.matching.engine.reach import match_more
 from services.matching.engine.result import Progress
 from services.matching.engine.search import Found, search
@@ -24,6 +23,7 @@ from services.matching.engine.stable import (
     mentors_propose,
     preferences_of,
 )
+from services.matching.engine.together import factors_of_all
 
 COVERS: Final = "All pairs that the rules allow, with these capacities and scores."
 _PROPOSE: Final[dict[Method, Callable[[Graph, I64, Preferences], I32]]] = {
@@ -100,8 +100,8 @@ def _ceiling(people: Population, found: Found) -> int:
 def _scores(people: Population, mentor: I32) -> I64:
     """[mentees], 0 for nobody."""
     scores = np.zeros(len(mentor), np.int64)
-    for i in np.flatnonzero(mentor >= 0):
-        scores[i] = factors_of(people, int(i), int(mentor[i])).sum()
+    matched = np.flatnonzero(mentor >= 0).astype(np.int32)
+    scores[matched] = factors_of_all(people, matched, mentor[matched]).sum(axis=1)
     return scores
 
 

@@ -30,6 +30,9 @@ class Specials:
             if mentor_id in self._number:
                 self._failed.setdefault(mentee_id, []).append(self._number[mentor_id])
 
+        self._named = {*self._number, *self._avoided_by, *self._chosen_by, *self._failed}
+        """Whom a mentor, or an earlier pair, has something to do with."""
+
     def _points(self, choices: Sequence[str]) -> dict[str, int]:
         """By person; who is named twice counts where first named."""
         weights = self._weights
@@ -49,6 +52,8 @@ class Specials:
 
     def _row(self, person: Participant) -> list[tuple[int, int, int, int]]:
         number_of, person_id = self._number, person.person_id
+        if not (person.avoid or person.choices or person_id in self._named):
+            return []
         rule: dict[int, int] = dict.fromkeys(self._failed.get(person_id, ()), Rule.FAILED_BEFORE)
         rule |= dict.fromkeys(self._avoided_by.get(person_id, ()), Rule.AVOID)
         rule |= {number_of[other]: Rule.AVOID for other in person.avoid if other in number_of}

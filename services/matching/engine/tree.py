@@ -6,10 +6,10 @@ the circle is in one line with everybody else in it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """Where somebody stands: ``first`` to ``last`` (exclusive) are the places of all who report to them."""
 
     first: int
@@ -41,20 +41,24 @@ def tree_of(managers: Mapping[str, str], people: Iterable[str]) -> Tree:
             roots.append(person)
         else:
             below.setdefault(head.get(manager, manager), []).append(person)
-    places: dict[str, Line] = {}
-    clock = 0
+    order: list[str] = []
+    """Everybody before those who report to them, a manager's whole part without a gap."""
+    depth: dict[str, int] = {}
     for root in roots:
-        stack: list[tuple[str, int, bool]] = [(root, 0, False)]
-        entered: dict[str, int] = {}
+        stack = [root]
+        depth[root] = 0
         while stack:
-            person, depth, done = stack.pop()
-            if done:
-                places[person] = Line(entered[person], clock, depth)
-                continue
-            entered[person] = clock
-            clock += 1
-            stack.append((person, depth, True))
-            stack += [(report, depth + 1, False) for report in reversed(below.get(person, []))]
+            person = stack.pop()
+            order.append(person)
+            reports = below.get(person)
+            if reports:
+                stack += reversed(reports)
+                depth.update(dict.fromkeys(reports, depth[person] + 1))
+    size = dict.fromkeys(order, 1)
+    for person in reversed(order):
+        for report in below.get(person, ()):
+            size[person] += size[report]
+    places = {person: Line(first, first + size[person], depth[person]) for first, person in enumerate(order)}
     for person, first in head.items():
         places[person] = places[first]
     return Tree(places, tuple(circles))

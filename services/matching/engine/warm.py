@@ -5,11 +5,15 @@ from datetime import date
 from time import perf_counter
 
 from services.matching.engine import Configuration, Form, Method, Participant, Pool
+from services.matching.engine.assignment import assign
 from services.matching.engine.compiled import CACHE
 from services.matching.engine.embedder import LETTERS
+from services.matching.engine.encode import encode
 from services.matching.engine.live import Live
 from services.matching.engine.match import match
 from services.matching.engine.peer import MOST_EXACT
+from services.matching.engine.resume import resumed
+from services.matching.engine.search import search
 
 
 def warm() -> int:
@@ -30,7 +34,13 @@ def warm() -> int:
         made += len(match(pool, changed).pairs)
     peers = tuple(Participant(f"p{number:03}", level=number % 3, free=1) for number in range(MOST_EXACT + 2))
     made += len(match(Pool(pool.as_of, peers, ()), replace(configuration, form=Form.PEER)).pairs)
-    Live(pool, configuration, room=1).arrive(Participant("b", level=3, skills={"x": 5}))
+    live = Live(pool, configuration, room=1)
+    live.arrive(Participant("b", level=3, skills={"x": 5}))
+    for mentee in mentees:
+        live.leave(mentee.person_id)
+    people = encode(pool, configuration).people
+    graph = search(people, configuration).graph
+    resumed(graph, people.capacity, people.bonus, assign(graph, people.capacity, people.bonus))
     return made
 
 

@@ -10,6 +10,7 @@ import unicodedata
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAY: int = 24 * 60
@@ -22,11 +23,13 @@ _MOST_STEMS = 64
 _MOST_LETTERS = 4_000
 
 
+@lru_cache(maxsize=65_536)
 def fold(word: str) -> str:
     """Words that differ in case or spaces only are one word."""
     return " ".join(word.casefold().split())
 
 
+@lru_cache(maxsize=4096)
 def primary(language: str) -> str:
     """``pt-BR`` and ``pt-PT`` understand each other."""
     return language.split("-", 1)[0].lower()
@@ -34,12 +37,8 @@ def primary(language: str) -> str:
 
 def stems(text: str) -> tuple[str, ...]:
     """The different stems of a text in their order, at most 64."""
-    found: dict[str, None] = {}
-    for word in _WORD.findall(text[:_MOST_LETTERS].casefold()):
-        found[_stem(word)] = None
-        if len(found) == _MOST_STEMS:
-            break
-    return tuple(found)
+    found = dict.fromkeys(map(_stem, _WORD.findall(text[:_MOST_LETTERS].casefold())))
+    return tuple(found) if len(found) <= _MOST_STEMS else tuple(islice(found, _MOST_STEMS))
 
 
 @lru_cache(maxsize=65_536)

@@ -78,3 +78,24 @@ def test_people_who_are_all_alike_may_come_one_by_one() -> None:
     used = np.unique([chosen for _, chosen in live.pairs()], return_counts=True)
     assert all(count <= 2 for count in used[1])
     assert len(list(live.pairs())) == sum(used[1]) >= 2
+
+
+@pytest.mark.parametrize("mentors", [12, 25, 60])
+def test_departures_end_where_a_run_from_the_beginning_does(mentors: int) -> None:
+    pool = crowd(70, mentors)
+    live = Live(replace(pool, mentees=pool.mentees[:60]), CONFIGURATION, room=10)
+    for number, person in enumerate(pool.mentees[60:]):
+        live.arrive(person)
+        live.leave(pool.mentees[3 * number].person_id)
+    live.leave(pool.mentees[65].person_id)
+    gone = {3 * number for number in range(10)} | {65}
+    rest = replace(pool, mentees=tuple(one for n, one in enumerate(pool.mentees) if n not in gone))
+    cold = match(rest, CONFIGURATION)
+    assert cold.certificate.bound - cold.certificate.value == 0
+    assert value(rest, dict(live.pairs())) == (len(cold.pairs), cold.certificate.value)
+
+
+def test_whoever_is_not_there_cannot_leave() -> None:
+    live = Live(crowd(3, 3), CONFIGURATION, room=1)
+    with pytest.raises(KeyError):
+        live.leave("nobody")

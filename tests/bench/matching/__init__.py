@@ -1,0 +1,1 @@
+"""The engine beside other solvers: one run, one table (``make bench-matching``)."""
