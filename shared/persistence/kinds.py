@@ -18,6 +18,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from shared.persistence.driver import Statement
+
 R = TypeVar("R")
 Key = tuple[Any, ...]
 
@@ -87,7 +89,7 @@ class Kind(Generic[R]):
         self.insert_sql = self._insert_sql()
         self.update_sql = self._update_sql()
         self.delete_sql = self._delete_sql()
-        self._selects: dict[tuple[tuple[str, ...], str], sa.TextClause] = {}
+        self._selects: dict[tuple[tuple[str, ...], str], Statement] = {}
 
     def _is_json(self, name: str) -> bool:
         return isinstance(self.table.c[name].type, pg.JSONB)
@@ -106,25 +108,25 @@ class Kind(Generic[R]):
     def _value(self, name: str) -> str:
         return f"u.{name}::jsonb" if self._is_json(name) else f"u.{name}"
 
-    def _insert_sql(self) -> sa.TextClause:
+    def _insert_sql(self) -> Statement:
         names = ", ".join(self.fields)
         values = ", ".join(self._value(name) for name in self.fields)
-        return sa.text(
+        return Statement(
             f"INSERT INTO {self.name} (tenant, {names}) SELECT :tenant, {values} FROM {self._unnest(self.fields)}"
         )
 
-    def _update_sql(self) -> sa.TextClause | None:
+    def _update_sql(self) -> Statement | None:
         changed = [name for name in self.fields if name not in self.key_fields]
         if not changed:
             return None
         sets = ", ".join(f"{name} = {self._value(name)}" for name in changed)
-        return sa.text(
+        return Statement(
             f"UPDATE {self.name} t SET {sets} FROM {self._unnest(self.fields)} WHERE t.tenant = :tenant AND "
             + " AND ".join(f"t.{name} = u.{name}" for name in self.key_fields)
         )
 
-    def _delete_sql(self) -> sa.TextClause:
-        return sa.text(
+    def _delete_sql(self) -> Statement:
+        return Statement(
             f"DELETE FROM {self.name} t USING {self._unnest(self.key_fields)} WHERE t.tenant = :tenant AND "
             + " AND ".join(f"t.{name} = u.{name}" for name in self.key_fields)
         )
@@ -152,18 +154,18 @@ class Kind(Generic[R]):
             return self.row(*converted)
         return self.row(*values)
 
-    def select_by_keys(self, *, lock: str) -> sa.TextClause:
+    def select_by_keys(self, *, lock: str) -> Statement:
         """``SELECT`` of the rows with the given keys, in key order; *lock* is a locking clause or empty."""
         return self.select_by_fields(self.key_fields, lock=lock)
 
-    def select_by_fields(self, fields: tuple[str, ...], *, lock: str) -> sa.TextClause:
+    def select_by_fields(self, fields: tuple[str, ...], *, lock: str) -> Statement:
         """``SELECT`` of the rows whose *fields* have one of the given value tuples; made once and kept."""
         statement = self._selects.get((fields, lock))
         if statement is None:
             statement = self._selects[fields, lock] = self._select(fields, lock)
         return statement
 
-    def _select(self, fields: tuple[str, ...], lock: str) -> sa.TextClause:
+    def _select(self, fields: tuple[str, ...], lock: str) -> Statement:
         names = ", ".join(f"t.{name}" for name in self.fields)
         keys = ", ".join(f"t.{name}" for name in self.key_fields)
         if len(fields) == 1:
@@ -174,7 +176,7 @@ class Kind(Generic[R]):
         statement = (
             f"SELECT {names} FROM {self.name} t WHERE t.tenant = :tenant AND {condition} ORDER BY {keys}"
         )
-        return sa.text(statement + lock)
+        return Statement(statement + lock)
 
     def decode(self, values: Sequence[Any]) -> R:
         """Like :meth:`make` for rows read by plain SQL, where JSONB arrives as text."""

@@ -8,15 +8,15 @@ that an independent checker can compare what was said with what the topics hold.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts import TOPIC, EventData, derived_id
 from shared.contracts.people import PersonErased
 from shared.errors import Invalid
+from shared.persistence.driver import Statement, Write
 
 if TYPE_CHECKING:
     from shared.persistence.uow import Cause
@@ -114,32 +114,45 @@ def encode_said(service: str, tenant: str, said: Said) -> OutboxRecord:
     return OutboxRecord(data.TOPIC, data.subject, said.version, identity, data.TYPE, payload, headers)
 
 
-_INSERT = sa.text(
+_INSERT: Final = Statement(
     "INSERT INTO outbox (tenant, topic, key, sequence, event_id, type, payload, headers, said_at)"
-    " SELECT :tenant, u.topic, u.key, u.sequence, u.event_id, u.type, u.payload, u.headers::jsonb, :now"
-    " FROM unnest(CAST(:topic AS text[]), CAST(:key AS text[]), CAST(:sequence AS bigint[]),"
-    " CAST(:event_id AS text[]), CAST(:type AS text[]), CAST(:payload AS bytea[]), CAST(:headers AS text[]))"
+    " SELECT :tenant, u.topic, u.key, u.sequence, u.event_id, u.type, u.payload, u.headers::jsonb,"
+    " CAST(:outbox_said_at AS timestamptz)"
+    " FROM unnest(CAST(:outbox_topic AS text[]), CAST(:outbox_key AS text[]), CAST(:outbox_sequence AS bigint[]),"
+    " CAST(:outbox_event_id AS text[]), CAST(:outbox_type AS text[]), CAST(:outbox_payload AS bytea[]),"
+    " CAST(:outbox_headers AS text[]))"
     " AS u(topic, key, sequence, event_id, type, payload, headers)"
 )
+"""Its parameters bear a prefix that no column of a service has."""
 
 
-async def write_outbox(
-    connection: AsyncConnection, tenant: str, rows: Sequence[OutboxRecord], now: datetime
-) -> None:
-    """Insert everything that was said, in one statement."""
+@cache
+def _together(write: Statement) -> Statement:
+    """*write* and the insert as one statement: one round trip less for each command."""
+    return Statement(f"WITH written AS ({write.text}) {_INSERT.text}")
+
+
+def outbox_writes(
+    tenant: str, rows: Sequence[OutboxRecord], now: datetime, *, with_last_of: Sequence[Write]
+) -> Sequence[Write]:
+    """The given writes in their order and, with the last of them, the insert of everything that was said.
+
+    Only one of them goes with the insert, because PostgreSQL gives no order to the parts of a statement.
+    """
     if not rows:
-        return
-    await connection.execute(
-        _INSERT,
-        {
-            "tenant": tenant,
-            "now": now,
-            "topic": [row.topic for row in rows],
-            "key": [row.key for row in rows],
-            "sequence": [row.sequence for row in rows],
-            "event_id": [row.event_id for row in rows],
-            "type": [row.type for row in rows],
-            "payload": [row.payload for row in rows],
-            "headers": [_encode(row.headers).decode() for row in rows],
-        },
-    )
+        return with_last_of
+    said: dict[str, Any] = {
+        "tenant": tenant,
+        "outbox_said_at": now,
+        "outbox_topic": [row.topic for row in rows],
+        "outbox_key": [row.key for row in rows],
+        "outbox_sequence": [row.sequence for row in rows],
+        "outbox_event_id": [row.event_id for row in rows],
+        "outbox_type": [row.type for row in rows],
+        "outbox_payload": [row.payload for row in rows],
+        "outbox_headers": [_encode(row.headers).decode() for row in rows],
+    }
+    if not with_last_of:
+        return [(_INSERT, said)]
+    *before, (last, values) = with_last_of
+    return [*before, (_together(last), {**values, **said})]

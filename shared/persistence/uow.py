@@ -7,19 +7,19 @@ events costs about as many statements as one event, and an event whose handler r
 in memory without touching its neighbours.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import EventData
+from shared.persistence.driver import Connection, Statement, Write
 from shared.persistence.kinds import Key, Kind
-from shared.persistence.outbox import OutboxRecord, Said, encode_said, write_outbox
-from shared.persistence.timers import TimerChange, write_timers
+from shared.persistence.outbox import OutboxRecord, Said, encode_said, outbox_writes
+from shared.persistence.timers import TimerChange, timer_writes
 
 R = TypeVar("R")
 
@@ -90,7 +90,7 @@ class Uow:
 
     def __init__(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         *,
         service: str,
         tenant: str,
@@ -187,7 +187,7 @@ class Uow:
     async def _load_keys(self, kind: Kind[Any], keys: Sequence[Key]) -> None:
         shelf = self._shelf(kind)
         statement = kind.select_by_keys(lock=self._lock(kind))
-        result = await self.connection.execute(statement, {"tenant": self.tenant, **kind.key_arrays(keys)})
+        result = await self.connection.fetch(statement, {"tenant": self.tenant, **kind.key_arrays(keys)})
         for key in keys:
             if key not in shelf.rows:
                 shelf.set(key, None)
@@ -200,7 +200,7 @@ class Uow:
         shelf = self._shelf(kind)
         statement = kind.select_by_fields(fields, lock=self._lock(kind))
         columns = {name: [value[i] for value in values] for i, name in enumerate(fields)}
-        result = await self.connection.execute(statement, {"tenant": self.tenant, **columns})
+        result = await self.connection.fetch(statement, {"tenant": self.tenant, **columns})
         for row in result:
             self._loaded(kind, shelf, row)
         for value in values:
@@ -286,18 +286,24 @@ class Uow:
     async def flush(self) -> None:
         """Write everything remembered so far, in sets, inside the transaction."""
         kinds = {kind.name: kind for kind in self._kinds.values()}
+        writes: list[Write] = []
         for name in sorted(self._shelves, key=lambda name: (kinds[name].order, name)):
-            await self._flush_kind(kinds[name], self._shelves[name])
+            writes += self._changes(kinds[name], self._shelves[name])
+        writes += timer_writes(self.tenant, self._timers.values())
         records = self._encoded[self._written[0] :] + self._records[self._written[1] :]
-        await write_timers(self.connection, self.tenant, self._timers.values())
-        await write_outbox(self.connection, self.tenant, records, self.now)
+        for statement, values in outbox_writes(self.tenant, records, self.now, with_last_of=writes):
+            await self.connection.fetch(statement, values)
+        for shelf in self._shelves.values():
+            for key in shelf.dirty:
+                shelf.stored[key] = shelf.rows[key]
+            shelf.dirty.clear()
         self._written = len(self._said), len(self._records)
         self.wrote_timers = self.wrote_timers or bool(self._timers)
         self._timers.clear()
         self._journal.clear()
         self._timer_journal.clear()
 
-    async def _flush_kind(self, kind: Kind[Any], shelf: _Shelf) -> None:
+    def _changes(self, kind: Kind[Any], shelf: _Shelf) -> Iterator[Write]:
         if not shelf.dirty:
             return
         inserts, updates, deletes = [], [], []
@@ -312,16 +318,17 @@ class Uow:
                 updates.append(row)
         tenant = {"tenant": self.tenant}
         if deletes:
-            await self.connection.execute(kind.delete_sql, tenant | kind.key_arrays(deletes))
+            yield kind.delete_sql, tenant | kind.key_arrays(deletes)
         if inserts:
-            await self.connection.execute(kind.insert_sql, tenant | kind.arrays(inserts))
+            yield kind.insert_sql, tenant | kind.arrays(inserts)
         if updates and kind.update_sql is not None:
-            await self.connection.execute(kind.update_sql, tenant | kind.arrays(updates))
-        for key in shelf.dirty:
-            shelf.stored[key] = shelf.rows[key]
-        shelf.dirty.clear()
+            yield kind.update_sql, tenant | kind.arrays(updates)
 
-    async def rows(self, statement: sa.sql.Select[Any] | sa.TextClause, **values: Any) -> Sequence[Any]:
+    async def rows(
+        self, statement: sa.sql.Select[Any] | sa.TextClause | Statement, **values: Any
+    ) -> Sequence[Any]:
         """Rows of a query for reading: not locked, and not what was put but not flushed yet."""
+        if isinstance(statement, Statement):
+            return await self.connection.fetch(statement, {"tenant": self.tenant, **values})
         result = await self.connection.execute(statement, {"tenant": self.tenant, **values})
         return result.fetchall()
