@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from shared.persistence.driver import Statement
+from shared.persistence.single import OneRow
 
 R = TypeVar("R")
 Key = tuple[Any, ...]
@@ -86,6 +87,8 @@ class Kind(Generic[R]):
         self._json_positions = tuple(i for i, name in enumerate(self.fields) if self._is_json(name))
         self.key_of = _key_reader(self.key_fields)
         """The key of a row: a tuple, also when it is one column."""
+        self.one = OneRow(table, self.fields, self.key_fields)
+        """What is said of single rows; the statements below take sets."""
         self.insert_sql = self._insert_sql()
         self.update_sql = self._update_sql()
         self.delete_sql = self._delete_sql()

@@ -5,7 +5,7 @@ A row is a finished Kafka record: topic, key, headers and bytes. The relay
 that an independent checker can compare what was said with what the topics hold.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -114,45 +114,54 @@ def encode_said(service: str, tenant: str, said: Said) -> OutboxRecord:
     return OutboxRecord(data.TOPIC, data.subject, said.version, identity, data.TYPE, payload, headers)
 
 
-_INSERT: Final = Statement(
-    "INSERT INTO outbox (tenant, topic, key, sequence, event_id, type, payload, headers, said_at)"
-    " SELECT :tenant, u.topic, u.key, u.sequence, u.event_id, u.type, u.payload, u.headers::jsonb,"
-    " CAST(:outbox_said_at AS timestamptz)"
-    " FROM unnest(CAST(:outbox_topic AS text[]), CAST(:outbox_key AS text[]), CAST(:outbox_sequence AS bigint[]),"
-    " CAST(:outbox_event_id AS text[]), CAST(:outbox_type AS text[]), CAST(:outbox_payload AS bytea[]),"
-    " CAST(:outbox_headers AS text[]))"
-    " AS u(topic, key, sequence, event_id, type, payload, headers)"
+_COLUMNS: Final = {
+    "topic": "text", "key": "text", "sequence": "bigint", "event_id": "text", "type": "text", "payload": "bytea",
+    "headers": "text",
+}  # fmt: skip
+
+
+def _insert(source: str) -> str:
+    # Parameters bear a prefix that no column of a service has: they may stand beside those of another write.
+    return (
+        "INSERT INTO outbox (tenant, topic, key, sequence, event_id, type, payload, headers, said_at)"
+        " SELECT CAST(:tenant AS text), u.topic, u.key, u.sequence, u.event_id, u.type, u.payload,"
+        f" u.headers::jsonb, CAST(:outbox_said_at AS timestamptz) FROM {source} AS u({', '.join(_COLUMNS)})"
+    )
+
+
+_SEVERAL: Final = Statement(
+    _insert(f"unnest({', '.join(f'CAST(:outbox_{name} AS {cast}[])' for name, cast in _COLUMNS.items())})")
 )
-"""Its parameters bear a prefix that no column of a service has."""
+_ONE: Final = Statement(
+    _insert(f"(VALUES ({', '.join(f'CAST(:outbox_{name} AS {cast})' for name, cast in _COLUMNS.items())}))"),
+    by_key=True,
+)
 
 
 @cache
-def _together(write: Statement) -> Statement:
-    """*write* and the insert as one statement: one round trip less for each command."""
-    return Statement(f"WITH written AS ({write.text}) {_INSERT.text}")
+def _together(write: Statement, insert: Statement) -> Statement:
+    """Both as one statement: one round trip less for each command."""
+    return Statement(f"WITH written AS ({write.text}) {insert.text}", by_key=write.by_key and insert.by_key)
 
 
 def outbox_writes(
-    tenant: str, rows: Sequence[OutboxRecord], now: datetime, *, with_last_of: Sequence[Write]
+    tenant: str, records: Sequence[OutboxRecord], now: datetime, *, with_last_of: Sequence[Write]
 ) -> Sequence[Write]:
     """The given writes in their order and, with the last of them, the insert of everything that was said.
 
     Only one of them goes with the insert, because PostgreSQL gives no order to the parts of a statement.
     """
-    if not rows:
+    if not records:
         return with_last_of
-    said: dict[str, Any] = {
-        "tenant": tenant,
-        "outbox_said_at": now,
-        "outbox_topic": [row.topic for row in rows],
-        "outbox_key": [row.key for row in rows],
-        "outbox_sequence": [row.sequence for row in rows],
-        "outbox_event_id": [row.event_id for row in rows],
-        "outbox_type": [row.type for row in rows],
-        "outbox_payload": [row.payload for row in rows],
-        "outbox_headers": [_encode(row.headers).decode() for row in rows],
-    }
+    rows = [
+        (r.topic, r.key, r.sequence, r.event_id, r.type, r.payload, _encode(r.headers).decode())
+        for r in records
+    ]
+    insert = _ONE if len(rows) == 1 else _SEVERAL
+    columns: Iterable[Any] = rows[0] if insert is _ONE else map(list, zip(*rows, strict=True))
+    said = {f"outbox_{name}": values for name, values in zip(_COLUMNS, columns, strict=True)}
+    said |= {"tenant": tenant, "outbox_said_at": now}
     if not with_last_of:
-        return [(_INSERT, said)]
+        return [(insert, said)]
     *before, (last, values) = with_last_of
-    return [*before, (_together(last), {**values, **said})]
+    return [*before, (_together(last, insert), {**values, **said})]

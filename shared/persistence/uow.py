@@ -186,8 +186,11 @@ class Uow:
 
     async def _load_keys(self, kind: Kind[Any], keys: Sequence[Key]) -> None:
         shelf = self._shelf(kind)
-        statement = kind.select_by_keys(lock=self._lock(kind))
-        result = await self.connection.fetch(statement, {"tenant": self.tenant, **kind.key_arrays(keys)})
+        if len(keys) == 1:
+            statement, wanted = kind.one.select(lock=self._lock(kind)), kind.one.key(keys[0])
+        else:
+            statement, wanted = kind.select_by_keys(lock=self._lock(kind)), kind.key_arrays(keys)
+        result = await self.connection.fetch(statement, {"tenant": self.tenant, **wanted})
         for key in keys:
             if key not in shelf.rows:
                 shelf.set(key, None)
@@ -319,10 +322,14 @@ class Uow:
         tenant = {"tenant": self.tenant}
         if deletes:
             yield kind.delete_sql, tenant | kind.key_arrays(deletes)
-        if inserts:
-            yield kind.insert_sql, tenant | kind.arrays(inserts)
-        if updates and kind.update_sql is not None:
-            yield kind.update_sql, tenant | kind.arrays(updates)
+        for rows, several, one in (
+            (inserts, kind.insert_sql, kind.one.insert),
+            (updates, kind.update_sql, kind.one.update),
+        ):
+            if len(rows) == 1 and one is not None:
+                yield one, tenant | kind.one.values(rows[0])
+            elif rows and several is not None:
+                yield several, tenant | kind.arrays(rows)
 
     async def rows(
         self, statement: sa.sql.Select[Any] | sa.TextClause | Statement, **values: Any
