@@ -158,7 +158,7 @@ async def _in_transaction(
     database: Database = request.app.state.database
     for attempt in range(1, _TRIES + 1):
         try:
-            async with database.transaction(caller.tenant, read_only=read_only, single=True) as uow:
+            async with database.transaction(caller.tenant, read_only=read_only) as uow:
                 uow.cause = cause
                 for rule in rules:
                     if await rule.check(caller, request.path_params, uow):

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -13,15 +12,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from shared.persistence.driver import KEEP_PLANS, Connection, Statement, begun
+from shared.persistence.driver import Connection, Statement, begun
 from shared.persistence.kinds import Kind
 from shared.persistence.uow import Uow
 from shared.runtime.settings import Settings
 
 _TENANT: Final = Statement("SELECT app_now(), set_config('app.tenant', :tenant, true)")
-_TENANT_AND_PLANS: Final = Statement(
-    f"SELECT app_now(), set_config('app.tenant', :tenant, true), {KEEP_PLANS}", by_key=True
-)
 
 _UNAVAILABLE: Final = ("08", "57P01", "57P02", "57P03", "53300")
 """SQLSTATEs (or classes) that say that the server is away, going or full."""
@@ -107,19 +103,10 @@ class Database:
         )
 
     @asynccontextmanager
-    async def transaction(
-        self, tenant: str, *, read_only: bool = False, single: bool = False
-    ) -> AsyncIterator[Uow]:
-        """One transaction of *tenant*: flushed and committed at the end, rolled back on any error.
-
-        *single*: it is about single rows, as a command is, and not about a batch. Nothing depends on it but
-        how PostgreSQL plans.
-        """
+    async def transaction(self, tenant: str, *, read_only: bool = False) -> AsyncIterator[Uow]:
+        """One transaction of *tenant*: flushed and committed at the end, rolled back on any error."""
         async with begun(self.app, "BEGIN READ ONLY" if read_only else "BEGIN") as connection:
-            (first,) = await connection.fetch(_TENANT_AND_PLANS if single else _TENANT, {"tenant": tenant})
-            now: datetime = first[0]
-            if single:
-                connection.plans_are_kept()
+            ((now, _),) = await connection.fetch(_TENANT, {"tenant": tenant})
             uow = Uow(
                 connection,
                 service=self.service,

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias, cast
 
 import asyncpg
-import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -20,23 +19,14 @@ Driver: TypeAlias = "asyncpg.Connection[Any]"
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 _ROLLBACK_SECONDS: Final = 5.0
 
-KEEP_PLANS: Final = "set_config('plan_cache_mode', 'auto', true), set_config('enable_seqscan', 'off', true)"
-"""For transactions that mostly run statements *by key*: planning them takes longer than running them. Without
-sequential scans a plan that is made while a table has one page is right when it has a million."""
-_PLAN_EACH_TIME: Final = "SET LOCAL plan_cache_mode TO DEFAULT; SET LOCAL enable_seqscan TO DEFAULT"
-
 
 class Statement:
-    """SQL with parameters by name (``:name``), numbered once for asyncpg, which keeps it prepared.
+    """SQL with parameters by name (``:name``), numbered once for asyncpg, which keeps it prepared."""
 
-    *by_key*: it finds one row of each table by its whole primary key, or none, so that one plan is right for
-    tables of every size.
-    """
+    __slots__ = ("names", "sql", "text")
 
-    __slots__ = ("by_key", "names", "sql", "text")
-
-    def __init__(self, text: str, *, by_key: bool = False) -> None:
-        self.text, self.by_key = text, by_key
+    def __init__(self, text: str) -> None:
+        self.text = text
         self.names = tuple(dict.fromkeys(_PARAMETER.findall(text)))
         numbers = {name: f"${number}" for number, name in enumerate(self.names, 1)}
         self.sql = _PARAMETER.sub(lambda match: numbers[match[1]], text)
@@ -49,37 +39,19 @@ Write = tuple[Statement, Mapping[str, Any]]
 class Connection:
     """A connection of the pool inside a transaction: through SQLAlchemy, or straight to the driver."""
 
-    __slots__ = ("_connection", "_driver", "_keeps_plans")
+    __slots__ = ("_driver", "execute")
 
     def __init__(self, connection: AsyncConnection, driver: Driver) -> None:
-        self._connection, self._driver = connection, driver
-        self._keeps_plans = False
-
-    async def execute(
-        self, statement: sa.Executable, values: Mapping[str, Any] | None = None
-    ) -> sa.CursorResult[Any]:
+        self._driver = driver
+        self.execute = connection.execute
         """SQLAlchemy's, for what is rare."""
-        await self.plan_each_time()
-        return await self._connection.execute(statement, values)
 
     async def fetch(self, statement: Statement, values: Mapping[str, Any]) -> list[Any]:
-        """Rows of the statement. Raises SQLAlchemy's errors, like :meth:`execute`."""
-        if not statement.by_key:
-            await self.plan_each_time()
+        """Rows of the statement. Raises SQLAlchemy's errors, like :attr:`execute`."""
         try:
             return await self._driver.fetch(statement.sql, *[values[name] for name in statement.names])
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise _as_sqlalchemy_does(error, self._driver) from error
-
-    def plans_are_kept(self) -> None:
-        """Say that the server has been told :data:`KEEP_PLANS` for this transaction."""
-        self._keeps_plans = True
-
-    async def plan_each_time(self) -> None:
-        """The role's own setting, for whatever may find few rows today and many tomorrow."""
-        if self._keeps_plans:
-            self._keeps_plans = False
-            await self.command(_PLAN_EACH_TIME)
 
     async def command(self, sql: str) -> str:
         """Run a command without parameters; returns what the server calls it (``COMMIT``)."""

@@ -133,15 +133,14 @@ _SEVERAL: Final = Statement(
     _insert(f"unnest({', '.join(f'CAST(:outbox_{name} AS {cast}[])' for name, cast in _COLUMNS.items())})")
 )
 _ONE: Final = Statement(
-    _insert(f"(VALUES ({', '.join(f'CAST(:outbox_{name} AS {cast})' for name, cast in _COLUMNS.items())}))"),
-    by_key=True,
+    _insert(f"(VALUES ({', '.join(f'CAST(:outbox_{name} AS {cast})' for name, cast in _COLUMNS.items())}))")
 )
 
 
 @cache
 def _together(write: Statement, insert: Statement) -> Statement:
     """Both as one statement: one round trip less for each command."""
-    return Statement(f"WITH written AS ({write.text}) {insert.text}", by_key=write.by_key and insert.by_key)
+    return Statement(f"WITH written AS ({write.text}) {insert.text}")
 
 
 def outbox_writes(

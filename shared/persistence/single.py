@@ -1,7 +1,7 @@
 """The statements about one row of a kind, found by its whole primary key.
 
-A command mostly reads and writes single rows. Said so, and not as a set that happens to have one member, such
-a statement has one plan that fits for ever, which PostgreSQL keeps; planning would take it longer than running.
+A command mostly reads and writes single rows. To PostgreSQL a row is less to plan and to run than a set that
+happens to have one member, and to asyncpg a value is less to encode than an array.
 """
 
 from collections.abc import Sequence
@@ -31,14 +31,11 @@ class OneRow:
         self._readers = [(name, attrgetter(name), self._is_json(name)) for name in fields]
         names, values = ", ".join(fields), ", ".join(map(self._value, fields))
         self.insert = Statement(
-            f"INSERT INTO {self._table} (tenant, {names}) VALUES (CAST(:tenant AS text), {values})",
-            by_key=True,
+            f"INSERT INTO {self._table} (tenant, {names}) VALUES (CAST(:tenant AS text), {values})"
         )
         changed = [f"{name} = {self._value(name)}" for name in fields if name not in key]
         self.update = (
-            Statement(
-                f"UPDATE {self._table} t SET {', '.join(changed)} WHERE {self._same_key()}", by_key=True
-            )
+            Statement(f"UPDATE {self._table} t SET {', '.join(changed)} WHERE {self._same_key()}")
             if changed
             else None
         )
@@ -61,7 +58,7 @@ class OneRow:
                 f"t.{name}::text" if self._is_json(name) else f"t.{name}" for name in self._fields
             )
             self._selects[lock] = Statement(
-                f"SELECT {names} FROM {self._table} t WHERE {self._same_key()}{lock}", by_key=True
+                f"SELECT {names} FROM {self._table} t WHERE {self._same_key()}{lock}"
             )
         return self._selects[lock]
 

@@ -39,9 +39,7 @@ class FakeDatabase:
         self.store = store
 
     @asynccontextmanager
-    async def transaction(
-        self, tenant: str, *, read_only: bool = False, single: bool = False
-    ) -> AsyncIterator[MemoryUow]:
+    async def transaction(self, tenant: str, *, read_only: bool = False) -> AsyncIterator[MemoryUow]:
         async with self.store.uow(tenant=tenant) as uow:
             uow.read_only = read_only
             yield uow

@@ -36,9 +36,7 @@ class MemoryDatabase:
         self.world = world
 
     @asynccontextmanager
-    async def transaction(
-        self, tenant: str, *, read_only: bool = False, single: bool = False
-    ) -> AsyncIterator[MemoryUow]:
+    async def transaction(self, tenant: str, *, read_only: bool = False) -> AsyncIterator[MemoryUow]:
         async with self.world.uow() as uow:
             yield uow
 
