@@ -15,7 +15,10 @@ ratios say more than the rates. Rounds of the contenders alternate, and a ratio 
 - **Relay.** From outbox rows to Kafka and away, against a producer with the same settings and everything in memory.
 - **Terminations.** All services as processes. From the moment when HR's record was due (not when it was sent) to the
   commit of the notification, as PostgreSQL's commit timestamps tell it.
-- **REST.** From the moment when a request was due to its event's arrival at a reader of the topic.
+- **REST.** People change their profiles, each with a token of their own, in requests that are due at a steady rate
+  whether those before them are answered or not. From the moment when a request was due to its event's arrival at a
+  reader of the topic. First everybody calls once at the same rate, which is not counted: it verifies the tokens, opens
+  the connections and prepares the statements. The CPU is that of the whole *profiles* process, relay included.
 - **Replicas, growth.** HR records of new people and then changes of all of them, until every consumer is at its topic's
   end and every outbox is empty. Afterwards every database, the ledger and the topic are counted."""
 
@@ -30,8 +33,10 @@ What is left is Python in many small parts, none of them a tenth.
 **Relay.** Batches are packed by partition, so an outbox row costs about what a record costs the bare producer; reading
 and deleting rows is PostgreSQL's part.
 
-**REST.** Half of a command is its six or seven round trips to PostgreSQL (begin, tenant, reads, write, outbox, commit),
-a quarter is FastAPI, and the rest is ours. The event leaves with the next look of the relay, which the commit wakes.
+**REST.** By py-spy, two fifths of a command's CPU are its six round trips to PostgreSQL: begin, tenant and time, person,
+consent, write with outbox row, commit. They are asyncpg and the kernel; a quarter is FastAPI with its layers, and the
+rest is ours. The event leaves with the next look of the relay, which the commit wakes. What is over one core is waiting:
+broker, database, load and four services share two.
 
 **Chains.** A hop is a commit, the relay's look, the broker, and the next consumer's transaction. An idle consumer hears
 a record within milliseconds, because its fetch is held by the broker; a busy one looks every 20 ms. Beyond half of the
