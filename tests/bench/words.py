@@ -33,10 +33,10 @@ What is left is Python in many small parts, none of them a tenth.
 **Relay.** Batches are packed by partition, so an outbox row costs about what a record costs the bare producer; reading
 and deleting rows is PostgreSQL's part.
 
-**REST.** By py-spy, two fifths of a command's CPU are its six round trips to PostgreSQL: begin, tenant and time, person,
-consent, write with outbox row, commit. They are asyncpg and the kernel; a quarter is FastAPI with its layers, and the
-rest is ours. The event leaves with the next look of the relay, which the commit wakes. What is over one core is waiting:
-broker, database, load and four services share two.
+**REST.** By py-spy, two fifths of a command's CPU are its six round trips to PostgreSQL: begin, tenant and time, the
+person, the consent, the write with its outbox row, commit. They are asyncpg and the kernel; a quarter is FastAPI with
+its layers, and the rest is ours. The event leaves with the next look of the relay, which the commit wakes. The rest of
+the time is waiting: broker, database, load and four services share the cores.
 
 **Chains.** A hop is a commit, the relay's look, the broker, and the next consumer's transaction. An idle consumer hears
 a record within milliseconds, because its fetch is held by the broker; a busy one looks every 20 ms. Beyond half of the
