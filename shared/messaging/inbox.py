@@ -7,6 +7,7 @@ tells a duplicate from an id that was used twice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -52,12 +53,14 @@ async def claim(uow: Uow, consumer: str, items: Sequence[Item]) -> Claimed:
     An item whose id is taken by another body is given its offset as id and the verdict dead.
     """
     first: dict[tuple[str, str], Item] = {}
-    repeats: list[Item] = []
     for item in items:
-        if first.setdefault(item.key, item) is not item:
-            repeats.append(item)
-    claimed = await _insert(uow, consumer, list(first.values()))
+        first.setdefault(item.key, item)
+    inserted = await _insert(uow, consumer, list(first.values()))
+    if len(inserted) == len(items):
+        return Claimed(list(items))  # nearly always
+    claimed = {(row.source, row.id) for row in inserted}
     seen = [item for key, item in first.items() if key not in claimed]
+    repeats = [item for item in items if first[item.key] is not item]
     hashes = {key: item.body_sha256 for key, item in first.items()}
     if seen:
         hashes |= await _hashes(uow, consumer, seen)
@@ -71,7 +74,7 @@ async def claim(uow: Uow, consumer: str, items: Sequence[Item]) -> Claimed:
             item.die(Reason.ID_REUSED, "Another event with this id and another body has been received.")
             reused.append(item)
     if reused:
-        newly = await _insert(uow, consumer, reused)
+        newly = {(row.source, row.id) for row in await _insert(uow, consumer, reused)}
         result.duplicates += [item for item in reused if item.key not in newly]
         claimed |= newly
     had = {id(item) for item in result.duplicates}
@@ -79,22 +82,20 @@ async def claim(uow: Uow, consumer: str, items: Sequence[Item]) -> Claimed:
     return result
 
 
-async def _insert(uow: Uow, consumer: str, items: Sequence[Item]) -> set[tuple[str, str]]:
-    rows = await uow.connection.execute(
+async def _insert(uow: Uow, consumer: str, items: Sequence[Item]) -> Sequence[Any]:
+    """Insert their rows; returns source and id of those that were not there."""
+    records = [item.record for item in items]
+    return await uow.rows(
         _CLAIM,
-        {
-            "tenant": uow.tenant,
-            "consumer": consumer,
-            "topic": consumer,
-            "source": [item.source for item in items],
-            "id": [item.id for item in items],
-            "partition": [item.record.partition for item in items],
-            "record_offset": [item.record.offset for item in items],
-            "sha": [item.body_sha256 for item in items],
-            "outcome": [item.verdict or Outcome.APPLIED for item in items],
-        },
+        consumer=consumer,
+        topic=consumer,
+        source=[item.source for item in items],
+        id=[item.id for item in items],
+        partition=[record.partition for record in records],
+        record_offset=[record.offset for record in records],
+        sha=[item.body_sha256 for item in items],
+        outcome=[item.verdict or Outcome.APPLIED for item in items],
     )
-    return {(row.source, row.id) for row in rows}
 
 
 async def _hashes(uow: Uow, consumer: str, items: Sequence[Item]) -> dict[tuple[str, str], bytes]:

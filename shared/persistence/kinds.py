@@ -79,8 +79,9 @@ class Kind(Generic[R]):
             )
         self.key_fields = tuple(c.name for c in table.primary_key.columns if c.name != "tenant")
         self._enums = {name: enum for name in self.fields if (enum := _enum_of(hints[name])) is not None}
-        self._converters: list[tuple[int, type[StrEnum]]] = [
-            (self.fields.index(name), enum) for name, enum in self._enums.items()
+        self._converters = [
+            (self.fields.index(name), {str(member): member for member in enum})
+            for name, enum in self._enums.items()
         ]
         self._key_positions = tuple(self.fields.index(name) for name in self.key_fields)
         self.columns = [table.c[name] for name in self.fields]
@@ -153,7 +154,7 @@ class Kind(Generic[R]):
             converted = list(values)
             for position, enum in self._converters:
                 if converted[position] is not None:
-                    converted[position] = enum(converted[position])
+                    converted[position] = enum[converted[position]]
             return self.row(*converted)
         return self.row(*values)
 

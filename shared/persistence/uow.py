@@ -7,6 +7,7 @@ events costs about as many statements as one event, and an event whose handler r
 in memory without touching its neighbours.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -105,6 +106,8 @@ class Uow:
         """Business time (``app_now()``) when the transaction began."""
         self.read_only = read_only
         self.cause = Cause(correlation_id="")
+        self.notes: dict[Any, Any] = {}
+        """What queries have seen in this transaction and may be asked for again."""
         self._kinds = kinds
         self._shelves: dict[str, _Shelf] = {}
         self._journal: list[tuple[_Shelf, Key, Any, bool]] = []
@@ -138,24 +141,19 @@ class Uow:
 
     async def prefetch(self, wants: Iterable[Want]) -> None:
         """Load and lock everything wanted, a statement or two per kind, in one fixed order."""
-        by_kind: dict[
-            str, tuple[Kind[Any], dict[Key, None], dict[tuple[str, ...], dict[tuple[Any, ...], None]]]
-        ] = {}
+        groups: defaultdict[tuple[Kind[Any], tuple[str, ...]], dict[tuple[Any, ...], None]] = defaultdict(dict)
         for item in wants:
-            _, keys, sets = by_kind.setdefault(item.kind.name, (item.kind, {}, {}))
-            if item.fields:
-                sets.setdefault(item.fields, {})[item.values] = None
-            else:
-                keys[item.values] = None
-        for kind, keys, sets in sorted(by_kind.values(), key=lambda entry: (entry[0].order, entry[0].name)):
-            shelf = self._shelf(kind)
-            missing = [key for key in keys if key not in shelf.rows]
-            if missing:
-                await self._load_keys(kind, missing)
-            for fields, values in sets.items():
-                unknown = [value for value in values if (fields, value) not in shelf.complete]
+            groups[item.kind, item.fields][item.values] = None
+        for kind, fields in sorted(groups, key=lambda group: (group[0].order, group[0].name, group[1])):
+            wanted, shelf = groups[kind, fields], self._shelf(kind)
+            if fields:
+                unknown = [values for values in wanted if (fields, values) not in shelf.complete]
                 if unknown:
                     await self._load_fields(kind, fields, unknown)
+            else:
+                missing = [key for key in wanted if key not in shelf.rows]
+                if missing:
+                    await self._load_keys(kind, missing)
 
     def put(self, row: Any) -> None:
         """Remember *row* as the new state of its key."""
@@ -191,9 +189,8 @@ class Uow:
         else:
             statement, wanted = kind.select_by_keys(lock=self._lock(kind)), kind.key_arrays(keys)
         result = await self.connection.fetch(statement, {"tenant": self.tenant, **wanted})
-        for key in keys:
-            if key not in shelf.rows:
-                shelf.set(key, None)
+        for key in keys:  # not there, until a row says otherwise; absent rows are in no index
+            shelf.rows.setdefault(key, None)
         for values in result:
             self._loaded(kind, shelf, values)
 
