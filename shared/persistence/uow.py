@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from shared.contracts.base import EventData
 from shared.persistence.driver import Connection, Statement, Write
-from shared.persistence.kinds import Key, Kind
+from shared.persistence.kinds import Key, Kind, arrays_of
 from shared.persistence.outbox import OutboxRecord, Said, encode_said, outbox_writes
 from shared.persistence.timers import TimerChange, timer_writes
 
@@ -141,7 +141,9 @@ class Uow:
 
     async def prefetch(self, wants: Iterable[Want]) -> None:
         """Load and lock everything wanted, a statement or two per kind, in one fixed order."""
-        groups: defaultdict[tuple[Kind[Any], tuple[str, ...]], dict[tuple[Any, ...], None]] = defaultdict(dict)
+        groups: defaultdict[tuple[Kind[Any], tuple[str, ...]], dict[tuple[Any, ...], None]] = defaultdict(
+            dict
+        )
         for item in wants:
             groups[item.kind, item.fields][item.values] = None
         for kind, fields in sorted(groups, key=lambda group: (group[0].order, group[0].name, group[1])):
@@ -199,8 +201,7 @@ class Uow:
     ) -> None:
         shelf = self._shelf(kind)
         statement = kind.select_by_fields(fields, lock=self._lock(kind))
-        columns = {name: [value[i] for value in values] for i, name in enumerate(fields)}
-        result = await self.connection.fetch(statement, {"tenant": self.tenant, **columns})
+        result = await self.connection.fetch(statement, {"tenant": self.tenant, **arrays_of(fields, values)})
         for row in result:
             self._loaded(kind, shelf, row)
         for value in values:
