@@ -139,9 +139,8 @@ class TopicConsumer:
             self.last_progress = time.monotonic()
 
     async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
-        offsets: dict[TopicPartition, int] = {}
-        for record in records:
-            offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        last = {(record.topic, record.partition): record.offset for record in records}
+        offsets = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
         self._done |= offsets
         consumer = self._subscriber.consumer
         try:

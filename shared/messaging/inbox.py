@@ -86,12 +86,12 @@ async def _insert(uow: Uow, consumer: str, items: Sequence[Item]) -> Sequence[An
     return await uow.rows(
         _CLAIM,
         consumer=consumer,
-        source=column(item.source for item in items),
-        id=column(item.id for item in items),
-        partition=column(item.record.partition for item in items),
-        record_offset=column(item.record.offset for item in items),
-        sha=column(item.body_sha256.hex() for item in items),
-        outcome=column(item.verdict or Outcome.APPLIED for item in items),
+        source=column([item.source for item in items]),
+        id=column([item.id for item in items]),
+        partition=column([item.record.partition for item in items]),
+        record_offset=column([item.record.offset for item in items]),
+        sha=column([item.body_sha256.hex() for item in items]),
+        outcome=column([item.verdict or Outcome.APPLIED for item in items]),
     )
 
 

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.errors import ServiceError
 from shared.messaging import dead_letters, inbox
 from shared.messaging.codec import Decoder, Item, Reason, Record
+from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers, Outcome
 from shared.messaging.metrics import Metrics
 from shared.messaging.tracing import Tracing
@@ -290,7 +291,7 @@ def _wants(items: Sequence[Item]) -> list[Want]:
     for item in items:
         if item.verdict is None and item.handling is not None and item.handling.needs is not None:
             try:
-                wants += item.handling.needs(_known_event(item))
+                wants += item.handling.needs(cast("Event[Any]", item.event))
             except Exception as defect:  # noqa: BLE001 - what is not prefetched is fetched later
                 log.error("needs failed", event_id=item.id, event_type=item.type, error=type(defect).__name__)
     return wants
@@ -305,15 +306,11 @@ async def _prepare(uow: Uow, items: Sequence[Item]) -> None:
         handling = alike[0].handling
         assert handling is not None and handling.prepare is not None
         try:
-            await handling.prepare([_known_event(item) for item in alike], uow)
+            await handling.prepare([cast("Event[Any]", item.event) for item in alike], uow)
         except (TimeoutError, DBAPIError, OSError):
             raise  # the transaction itself is broken
         except Exception as defect:  # noqa: BLE001 - what is not loaded is fetched later
             log.error("prepare failed", event_type=type_, error=type(defect).__name__)
-
-
-def _known_event(item: Item) -> Any:
-    return item.event
 
 
 def _lanes(records: Sequence[Record]) -> list[list[Record]]:

@@ -70,6 +70,14 @@ def _enum_of(hint: Any) -> type[StrEnum] | None:
     return None
 
 
+def _reading(kind: str, hint: Any) -> Callable[[Any], Any] | None:
+    """How a value becomes what the row holds, if not by itself."""
+    if kind == "jsonb":
+        return lambda value: _decode_json(value) if isinstance(value, str | bytes) else value
+    enum = _enum_of(hint)
+    return None if enum is None else {str(member): member for member in enum}.__getitem__
+
+
 def arrays_of(names: Sequence[str], values: Iterable[Sequence[Any]]) -> dict[str, str]:
     """Tuples as one parameter per name."""
     return dict(zip(names, map(column, map(list, zip(*values, strict=True))), strict=True))
@@ -101,15 +109,14 @@ class Kind(Generic[R]):
                 f"{row.__name__} and table {table.name} differ: {columns ^ {*self.fields, 'tenant'}}"
             )
         self.key_fields = tuple(c.name for c in table.primary_key.columns if c.name != "tenant")
-        self._enums = {name: enum for name in self.fields if (enum := _enum_of(hints[name])) is not None}
-        self._converters = [
-            (self.fields.index(name), {str(member): member for member in enum})
-            for name, enum in self._enums.items()
-        ]
-        self.columns = [table.c[name] for name in self.fields]
         self.types = {name: self._type(name) for name in self.fields}
         """PostgreSQL's names of the columns' types."""
-        self._json_positions = tuple(i for i, name in enumerate(self.fields) if self.types[name] == "jsonb")
+        self._readings = [
+            (position, reading)
+            for position, name in enumerate(self.fields)
+            if (reading := _reading(self.types[name], hints[name])) is not None
+        ]
+        self.columns = [table.c[name] for name in self.fields]
         self._readers = [(name, attrgetter(name)) for name in self.fields]
         self.key_of = _key_reader(self.key_fields)
         """The key of a row: a tuple, also when it is one column."""
@@ -165,16 +172,6 @@ class Kind(Generic[R]):
         """Keys as one parameter per key column."""
         return arrays_of(self.key_fields, keys)
 
-    def make(self, values: Sequence[Any]) -> R:
-        """One row object from the values of one result row, in field order."""
-        if self._converters:
-            converted = list(values)
-            for position, enum in self._converters:
-                if converted[position] is not None:
-                    converted[position] = enum[converted[position]]
-            return self.row(*converted)
-        return self.row(*values)
-
     def select_by_keys(self, *, lock: str) -> Statement:
         """``SELECT`` of the rows with the given keys, in key order; *lock* is a locking clause or empty."""
         return self.select_by_fields(self.key_fields, lock=lock)
@@ -202,9 +199,11 @@ class Kind(Generic[R]):
         return Statement(statement + lock)
 
     def decode(self, values: Sequence[Any]) -> R:
-        """Like :meth:`make` for rows read by plain SQL, where JSONB arrives as text."""
+        """One row object from the values of one result row, in field order; JSONB may be text still."""
+        if not self._readings:
+            return self.row(*values)
         converted = list(values)
-        for position in self._json_positions:
-            if isinstance(converted[position], str | bytes):
-                converted[position] = _decode_json(converted[position])
-        return self.make(converted)
+        for position, read in self._readings:
+            if converted[position] is not None:
+                converted[position] = read(converted[position])
+        return self.row(*converted)

@@ -64,12 +64,13 @@ class _Shelf:
     indexes: dict[tuple[str, ...], dict[tuple[Any, ...], dict[Key, None]]] = field(default_factory=dict)
 
     def set(self, key: Key, row: Any) -> None:
-        before = self.rows.get(key)
-        for fields, index in self.indexes.items():
-            if before is not None:
-                index[_values(before, fields)].pop(key, None)
-            if row is not None:
-                index.setdefault(_values(row, fields), {})[key] = None
+        if self.indexes:
+            before = self.rows.get(key)
+            for fields, index in self.indexes.items():
+                if before is not None:
+                    index[_values(before, fields)].pop(key, None)
+                if row is not None:
+                    index.setdefault(_values(row, fields), {})[key] = None
         self.rows[key] = row
 
     def index(self, fields: tuple[str, ...]) -> dict[tuple[Any, ...], dict[Key, None]]:
@@ -193,8 +194,7 @@ class Uow:
         result = await self.connection.fetch(statement, {"tenant": self.tenant, **wanted})
         for key in keys:  # not there, until a row says otherwise; absent rows are in no index
             shelf.rows.setdefault(key, None)
-        for values in result:
-            self._loaded(kind, shelf, values)
+        self._loaded(kind, shelf, result)
 
     async def _load_fields(
         self, kind: Kind[Any], fields: tuple[str, ...], values: Sequence[tuple[Any, ...]]
@@ -202,19 +202,16 @@ class Uow:
         shelf = self._shelf(kind)
         statement = kind.select_by_fields(fields, lock=self._lock(kind))
         result = await self.connection.fetch(statement, {"tenant": self.tenant, **arrays_of(fields, values)})
-        for row in result:
-            self._loaded(kind, shelf, row)
-        for value in values:
-            shelf.complete.add((fields, value))
+        self._loaded(kind, shelf, result)
+        shelf.complete.update([(fields, value) for value in values])
 
     @staticmethod
-    def _loaded(kind: Kind[Any], shelf: _Shelf, values: Sequence[Any]) -> None:
-        row = kind.decode(values)
-        key = kind.key_of(row)
-        if key in shelf.dirty:  # what this transaction has decided already is newer than the table
-            return
-        shelf.set(key, row)
-        shelf.stored[key] = row
+    def _loaded(kind: Kind[Any], shelf: _Shelf, rows: Iterable[Sequence[Any]]) -> None:
+        for row in map(kind.decode, rows):
+            key = kind.key_of(row)
+            if key not in shelf.dirty:  # what this transaction has decided already is newer than the table
+                shelf.set(key, row)
+                shelf.stored[key] = row
 
     # events and timers
 
