@@ -27,12 +27,15 @@ _WAIT_MS = 1000
 _PARTS = 4
 """How many transactions one batch may become; its offsets are committed once, after all of them."""
 _BUSY_FETCH_MS = 20
+_BUSY_FETCH_BYTES = 64 * 1024
 _IDLE_FETCH_MS = 2000
-"""How long the broker may hold a fetch for which it has nothing.
+_IDLE_FETCH_BYTES = 1
+"""How long the broker may hold a fetch for which it has less than so much.
 
 aiokafka has one fetch in flight per broker. A partition that was just read joins the next one, so what comes
-to it now waits for the present fetch to end: while records come, that must be soon. A fetch of all partitions
-is answered by the first record of any, so while nothing comes it may wait long, and the broker is asked less.
+to it now waits for the present fetch to end: while records come, that must be soon, but not at once, or each
+record costs a fetch and a batch of its own. A fetch of all partitions is answered by the first record of any,
+so while nothing comes it may wait long, and the broker is asked less.
 """
 _REFUSED_PAUSE_SECONDS = 0.5
 _REFUSED_SECONDS = 10.0
@@ -64,6 +67,8 @@ class _PromptSubscriber(BatchSubscriber):
     returns as soon as records are there, so it may wait long (FastStream 0.7.8).
     """
 
+    _busy = False
+    """Whether the last poll brought records."""
     _why = ""
     _refused_at = -_REFUSED_SECONDS
 
@@ -84,15 +89,30 @@ class _PromptSubscriber(BatchSubscriber):
             self._why, self._refused_at = f"Kafka ({type(error).__name__})", time.monotonic()
             await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
             return ()
+        busy, self._busy = self._busy, bool(messages)
         if messages:
             self._refused_at = -_REFUSED_SECONDS
-        # Both are read anew for every fetch; there is no public way to change them (aiokafka 0.14). The second
+        # All are read anew for every fetch; there is no public way to change them (aiokafka 0.14). The last
         # is how often the fetcher looks around by itself, beside all that wakes it.
-        consumer._fetcher._fetch_max_wait_ms = _BUSY_FETCH_MS if messages else _IDLE_FETCH_MS
-        consumer._fetcher._fetcher_timeout = 0.2 if messages else _IDLE_FETCH_MS / 1000
+        fetcher = consumer._fetcher
+        fetcher._fetch_max_wait_ms = _BUSY_FETCH_MS if messages else _IDLE_FETCH_MS
+        fetcher._fetch_min_bytes = _BUSY_FETCH_BYTES if messages else _IDLE_FETCH_BYTES
+        fetcher._fetcher_timeout = 0.2 if messages else _IDLE_FETCH_MS / 1000
         if not messages and time.monotonic() - started < _WAIT_MS / 2000:
             await asyncio.sleep(0.01)  # it did not wait (no assignment yet): do not spin
-        return tuple(chain.from_iterable(messages.values()))
+        records = tuple(chain.from_iterable(messages.values()))
+        return records + await self._gathered(consumer, len(records)) if busy and records else records
+
+    async def _gathered(self, consumer: AIOKafkaConsumer, had: int) -> tuple[ConsumerRecord, ...]:
+        """What the next fetch brings, while records come anyway: what was read before is only what came
+        first after the last batch had been taken, and a transaction costs the same for few as for many."""
+        if self.max_records is None or had >= self.max_records:
+            return ()
+        try:
+            more = await consumer.getmany(timeout_ms=_BUSY_FETCH_MS, max_records=self.max_records - had)
+        except KafkaError:
+            return ()  # it will be raised again; what is in hand must not be lost for it
+        return tuple(chain.from_iterable(more.values()))
 
 
 class TopicConsumer:
