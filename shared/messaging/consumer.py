@@ -37,6 +37,8 @@ to it now waits for the present fetch to end: while records come, that must be s
 record costs a fetch and a batch of its own. A fetch of all partitions is answered by the first record of any,
 so while nothing comes it may wait long, and the broker is asked less.
 """
+_AT_ONCE_SECONDS = 0.002
+"""A poll that brings records sooner did not have to wait for them: the consumer is behind."""
 _REFUSED_PAUSE_SECONDS = 0.5
 _REFUSED_SECONDS = 10.0
 """So long after a refusal a consumer counts as refused, unless records come: longer than between two of them."""
@@ -67,8 +69,6 @@ class _PromptSubscriber(BatchSubscriber):
     returns as soon as records are there, so it may wait long (FastStream 0.7.8).
     """
 
-    _busy = False
-    """Whether the last poll brought records."""
     _why = ""
     _refused_at = -_REFUSED_SECONDS
 
@@ -89,7 +89,7 @@ class _PromptSubscriber(BatchSubscriber):
             self._why, self._refused_at = f"Kafka ({type(error).__name__})", time.monotonic()
             await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
             return ()
-        busy, self._busy = self._busy, bool(messages)
+        waited = time.monotonic() - started
         if messages:
             self._refused_at = -_REFUSED_SECONDS
         # All are read anew for every fetch; there is no public way to change them (aiokafka 0.14). The last
@@ -98,14 +98,16 @@ class _PromptSubscriber(BatchSubscriber):
         fetcher._fetch_max_wait_ms = _BUSY_FETCH_MS if messages else _IDLE_FETCH_MS
         fetcher._fetch_min_bytes = _BUSY_FETCH_BYTES if messages else _IDLE_FETCH_BYTES
         fetcher._fetcher_timeout = 0.2 if messages else _IDLE_FETCH_MS / 1000
-        if not messages and time.monotonic() - started < _WAIT_MS / 2000:
+        if not messages and waited < _WAIT_MS / 2000:
             await asyncio.sleep(0.01)  # it did not wait (no assignment yet): do not spin
         records = tuple(chain.from_iterable(messages.values()))
-        return records + await self._gathered(consumer, len(records)) if busy and records else records
+        if records and waited < _AT_ONCE_SECONDS:
+            records += await self._gathered(consumer, len(records))
+        return records
 
     async def _gathered(self, consumer: AIOKafkaConsumer, had: int) -> tuple[ConsumerRecord, ...]:
-        """What the next fetch brings, while records come anyway: what was read before is only what came
-        first after the last batch had been taken, and a transaction costs the same for few as for many."""
+        """What the next fetch brings, when there were records before they were asked for: those are only what
+        came first after the last batch had been taken, and a transaction costs the same for few as for many."""
         if self.max_records is None or had >= self.max_records:
             return ()
         try:
