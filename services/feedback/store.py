@@ -138,7 +138,7 @@ async def _page(
             sa.tuple_(*order) < sa.tuple_(getattr(last, latest_by), getattr(last, identity))
         )
     statement = statement.order_by(*(column.desc() for column in order)).limit(limit)
-    return [kind.make(row) for row in await uow.rows(statement)]
+    return [kind.decode(row) for row in await uow.rows(statement)]
 
 
 async def forgotten(uow: Uow, relationship_id: str, *person_ids: str) -> bool:

@@ -4,7 +4,7 @@ An event travels: newer than what is known? (else stale) -> projection written -
 -> pairs changed (``pairs``) -> next round woken (``waking``) -> round computed (``rounds``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from services.matching.domain.mentees import Place
@@ -25,6 +25,7 @@ from services.matching.pairs import (
     active_pairs,
     close_proposal,
     leave,
+    load_partners,
     open_proposals,
     pass_gate,
     want_gate,
@@ -75,7 +76,12 @@ def _changed_needs(event: Event[people.PersonChanged]) -> Iterator[Want]:
     return _leaver_needs(event.data.person_id) if left else _person_needs(event.data.person_id)
 
 
-@handlers.on(people.PersonChanged, needs=_changed_needs)
+async def _prepare_changed(events: Sequence[Event[people.PersonChanged]], uow: Uow) -> None:
+    left = [event for event in events if event.data.status is people.PersonStatus.LEFT]
+    await load_partners(uow, [event.data.person_id for event in left])
+
+
+@handlers.on(people.PersonChanged, needs=_changed_needs, prepare=_prepare_changed)
 async def person_changed(event: Event[people.PersonChanged], uow: Uow) -> Outcome | None:
     """The person as they are now; who has left has their pairs ended, once for each spell."""
     person_id = event.data.person_id
@@ -103,7 +109,11 @@ def _erased_needs(event: Event[people.PersonErased]) -> Iterator[Want]:
     yield want(RECEIPT, event.data.person_id)
 
 
-@handlers.on(people.PersonErased, needs=_erased_needs)
+async def _prepare_erased(events: Sequence[Event[people.PersonErased]], uow: Uow) -> None:
+    await load_partners(uow, [event.data.person_id for event in events])
+
+
+@handlers.on(people.PersonErased, needs=_erased_needs, prepare=_prepare_erased)
 async def person_erased(event: Event[people.PersonErased], uow: Uow) -> Outcome | None:
     """Nothing of the person stays but ids. The empty row keeps older events from bringing it back.
 

@@ -123,6 +123,20 @@ async def leave(uow: Uow, person_id: str, reason: EndReason = EndReason.LEFT) ->
         await end_relationship(uow, relationship, reason, leaver_id=person_id)
 
 
+async def load_partners(uow: Uow, leavers: Iterable[str]) -> None:
+    """Load in sets what :func:`leave` will ask for of the leavers' partners."""
+    pairs: list[Proposal | Relationship] = []
+    for person_id in leavers:
+        pairs += await open_proposals(uow, person_id)
+        pairs += await active_pairs(uow, person_id)
+    await uow.prefetch(
+        wanted
+        for pair in pairs
+        for wanted in (want(MENTOR_LOAD, pair.mentor_id), want(MENTEE, pair.programme_id, pair.mentee_id))
+    )
+    await store.look_at_mentors(uow, {pair.mentor_id for pair in pairs})
+
+
 async def open_proposals(uow: Uow, person_id: str) -> list[Proposal]:
     """What is proposed to the person now, as mentor and as mentee."""
     return [

@@ -50,8 +50,7 @@ class DatabaseDeliveries:
 
     async def tenants(self) -> list[str]:
         """Tenants that have something to send now."""
-        async with self._database.plumbing_transaction() as connection:
-            return await tenants_with_mail(connection)
+        return await tenants_with_mail(self._database)
 
     async def lease(self, tenant: str, limit: int, lease: timedelta) -> list[Letter]:
         """Take up to *limit* messages; nobody else gets them before the lease ends."""

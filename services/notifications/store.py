@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifications.domain.messages import Notification, Reason, State, Template
 from services.notifications.domain.people import Contact, Preference
 from services.notifications.domain.reminders import OpenRequest, Programme, SessionPlan, SessionStatus
+from shared.persistence.database import Database
+from shared.persistence.driver import Statement
 from shared.persistence.kinds import Kind
 from shared.persistence.receipts import RECEIPT
 from shared.persistence.uow import Uow
@@ -176,7 +177,7 @@ _TENANTS = sa.text(f"""
     SELECT t.tenant FROM t WHERE EXISTS (SELECT FROM notification n WHERE n.tenant = t.tenant AND {_DUE})
     """)  # noqa: S608 - constants only
 
-_LEASE = sa.text(f"""
+_LEASE = Statement(f"""
     UPDATE notification l
     SET state = 'sending', leases = l.leases + 1, hold_until = clock_timestamp() + CAST(:lease AS interval)
     FROM (
@@ -186,50 +187,48 @@ _LEASE = sa.text(f"""
     WHERE l.tenant = :tenant AND l.id = due.id RETURNING l.id
     """)  # noqa: S608 - constants only
 
-_EXTEND = sa.text("""
+_EXTEND = Statement("""
     UPDATE notification n SET hold_until = clock_timestamp() + CAST(:lease AS interval)
     FROM unnest(CAST(:ids AS text[]), CAST(:leases AS int[])) AS u(id, lease)
     WHERE n.tenant = :tenant AND n.id = u.id AND n.state = 'sending' AND n.leases = u.lease
     """)
 
-_RETRY = sa.text("""
+_RETRY = Statement("""
     UPDATE notification
     SET state = 'queued', attempts = attempts + 1, hold_until = clock_timestamp() + CAST(:pause AS interval)
     WHERE tenant = :tenant AND id = :id AND state = 'sending' AND leases = :lease
     """)
 
-_RELEASE = sa.text("""
+_RELEASE = Statement("""
     UPDATE notification n SET state = 'queued', hold_until = NULL
     FROM unnest(CAST(:ids AS text[]), CAST(:leases AS int[])) AS u(id, lease)
     WHERE n.tenant = :tenant AND n.id = u.id AND n.state = 'sending' AND n.leases = u.lease
     """)
 
 
-async def tenants_with_mail(connection: AsyncConnection) -> list[str]:
-    """Tenants that have something to send now; for the plumbing role, which sees all tenants' queues."""
-    return [row.tenant for row in await connection.execute(_TENANTS)]
+async def tenants_with_mail(database: Database) -> list[str]:
+    """Tenants that have something to send now, as the plumbing role sees them, which sees all queues."""
+    return [row.tenant for row in await database.glance(_TENANTS)]
 
 
 async def lease_due(uow: Uow, limit: int, lease: timedelta) -> list[str]:
     """Take up to *limit* messages that are due, never-tried ones first, and return their ids."""
-    return [row.id for row in await uow.rows(_LEASE, limit=limit, lease=lease)]
+    return [row["id"] for row in await uow.rows(_LEASE, limit=limit, lease=lease)]
 
 
 async def extend(uow: Uow, letters: Sequence[Notification], lease: timedelta) -> None:
     """Keep what is still in hand."""
-    await uow.connection.execute(_EXTEND, {"tenant": uow.tenant, "lease": lease, **_leases(letters)})
+    await uow.rows(_EXTEND, lease=lease, **_leases(letters))
 
 
 async def retry_later(uow: Uow, letter: Notification, pause: timedelta) -> None:
     """Back to the queue after an attempt, unless another sender has the message by now."""
-    await uow.connection.execute(
-        _RETRY, {"tenant": uow.tenant, "id": letter.id, "lease": letter.leases, "pause": pause}
-    )
+    await uow.rows(_RETRY, id=letter.id, lease=letter.leases, pause=pause)
 
 
 async def release(uow: Uow, letters: Sequence[Notification]) -> None:
     """Back to the queue at once, without having tried."""
-    await uow.connection.execute(_RELEASE, {"tenant": uow.tenant, **_leases(letters)})
+    await uow.rows(_RELEASE, **_leases(letters))
 
 
 def _leases(letters: Sequence[Notification]) -> dict[str, Any]:

@@ -27,13 +27,18 @@ _WAIT_MS = 1000
 _PARTS = 4
 """How many transactions one batch may become; its offsets are committed once, after all of them."""
 _BUSY_FETCH_MS = 20
+_BUSY_FETCH_BYTES = 64 * 1024
 _IDLE_FETCH_MS = 2000
-"""How long the broker may hold a fetch for which it has nothing.
+_IDLE_FETCH_BYTES = 1
+"""How long the broker may hold a fetch for which it has less than so much.
 
 aiokafka has one fetch in flight per broker. A partition that was just read joins the next one, so what comes
-to it now waits for the present fetch to end: while records come, that must be soon. A fetch of all partitions
-is answered by the first record of any, so while nothing comes it may wait long, and the broker is asked less.
+to it now waits for the present fetch to end: while records come, that must be soon, but not at once, or each
+record costs a fetch and a batch of its own. A fetch of all partitions is answered by the first record of any,
+so while nothing comes it may wait long, and the broker is asked less.
 """
+_AT_ONCE_SECONDS = 0.002
+"""A poll that brings records sooner did not have to wait for them: the consumer is behind."""
 _REFUSED_PAUSE_SECONDS = 0.5
 _REFUSED_SECONDS = 10.0
 """So long after a refusal a consumer counts as refused, unless records come: longer than between two of them."""
@@ -84,15 +89,32 @@ class _PromptSubscriber(BatchSubscriber):
             self._why, self._refused_at = f"Kafka ({type(error).__name__})", time.monotonic()
             await asyncio.sleep(_REFUSED_PAUSE_SECONDS)
             return ()
+        waited = time.monotonic() - started
         if messages:
             self._refused_at = -_REFUSED_SECONDS
-        # Both are read anew for every fetch; there is no public way to change them (aiokafka 0.14). The second
+        # All are read anew for every fetch; there is no public way to change them (aiokafka 0.14). The last
         # is how often the fetcher looks around by itself, beside all that wakes it.
-        consumer._fetcher._fetch_max_wait_ms = _BUSY_FETCH_MS if messages else _IDLE_FETCH_MS
-        consumer._fetcher._fetcher_timeout = 0.2 if messages else _IDLE_FETCH_MS / 1000
-        if not messages and time.monotonic() - started < _WAIT_MS / 2000:
+        fetcher = consumer._fetcher
+        fetcher._fetch_max_wait_ms = _BUSY_FETCH_MS if messages else _IDLE_FETCH_MS
+        fetcher._fetch_min_bytes = _BUSY_FETCH_BYTES if messages else _IDLE_FETCH_BYTES
+        fetcher._fetcher_timeout = 0.2 if messages else _IDLE_FETCH_MS / 1000
+        if not messages and waited < _WAIT_MS / 2000:
             await asyncio.sleep(0.01)  # it did not wait (no assignment yet): do not spin
-        return tuple(chain.from_iterable(messages.values()))
+        records = tuple(chain.from_iterable(messages.values()))
+        if records and waited < _AT_ONCE_SECONDS:
+            records += await self._gathered(consumer, len(records))
+        return records
+
+    async def _gathered(self, consumer: AIOKafkaConsumer, had: int) -> tuple[ConsumerRecord, ...]:
+        """What the next fetch brings, when there were records before they were asked for: those are only what
+        came first after the last batch had been taken, and a transaction costs the same for few as for many."""
+        if self.max_records is None or had >= self.max_records:
+            return ()
+        try:
+            more = await consumer.getmany(timeout_ms=_BUSY_FETCH_MS, max_records=self.max_records - had)
+        except KafkaError:
+            return ()  # it will be raised again; what is in hand must not be lost for it
+        return tuple(chain.from_iterable(more.values()))
 
 
 class TopicConsumer:
@@ -139,9 +161,8 @@ class TopicConsumer:
             self.last_progress = time.monotonic()
 
     async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
-        offsets: dict[TopicPartition, int] = {}
-        for record in records:
-            offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        last = {(record.topic, record.partition): record.offset for record in records}
+        offsets = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
         self._done |= offsets
         consumer = self._subscriber.consumer
         try:

@@ -6,7 +6,7 @@ raising :class:`shared.errors.ServiceError` sends the event to the dead letters 
 anything else is a defect that the circuit counts.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -32,6 +32,7 @@ class Outcome(StrEnum):
 
 EventHandler = Callable[[Event[D], Uow], Awaitable[Outcome | None]]
 Needs = Callable[[Event[D]], Iterable[Want]]
+Prepare = Callable[[Sequence[Event[D]], Uow], Awaitable[None]]
 TimerHandler = Callable[[Timer, Uow], Awaitable[None]]
 TimerNeeds = Callable[[Timer], Iterable[Want]]
 
@@ -43,6 +44,7 @@ class Handling:
     event: type[EventData]
     handle: EventHandler[Any]
     needs: Needs[Any] | None
+    prepare: Prepare[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +65,19 @@ class Handlers:
         self._timers: dict[str, TimerHandling] = {}
 
     def on(
-        self, event: type[D], *, needs: Needs[D] | None = None
+        self, event: type[D], *, needs: Needs[D] | None = None, prepare: Prepare[D] | None = None
     ) -> Callable[[EventHandler[D]], EventHandler[D]]:
         """Register the handler of *event*.
 
         *needs* names the rows that it will ask for, so that a batch can load and lock them all at once;
-        leaving a row out costs a round trip, not correctness.
+        leaving a row out costs a round trip, not correctness. *prepare* is called after that with all events
+        of the type in a batch, to load in sets what only those rows tell of.
         """
 
         def register(handle: EventHandler[D]) -> EventHandler[D]:
             if event.TYPE in self._events:
                 raise ValueError(f"two handlers for {event.TYPE}")
-            self._events[event.TYPE] = Handling(event, handle, needs)
+            self._events[event.TYPE] = Handling(event, handle, needs, prepare)
             return handle
 
         return register

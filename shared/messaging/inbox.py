@@ -7,32 +7,32 @@ tells a duplicate from an id that was used twice.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import sqlalchemy as sa
+from typing import Any
 
 from shared.messaging.codec import Item, Reason
 from shared.messaging.handlers import Outcome
+from shared.persistence.driver import Statement
+from shared.persistence.kinds import column, columns_from
 from shared.persistence.uow import Uow
 
-_CLAIM = sa.text(
+_ID = {"source": "text", "id": "text"}
+_CLAIMED = _ID | {"partition": "int", "record_offset": "bigint", "sha": "text", "outcome": "text"}
+
+_CLAIM = Statement(
     "INSERT INTO inbox (tenant, consumer, source, id, topic, partition, record_offset, body_sha256, outcome)"
-    " SELECT :tenant, :consumer, u.source, u.id, :topic, u.partition, u.record_offset, u.sha, u.outcome"
-    " FROM unnest(CAST(:source AS text[]), CAST(:id AS text[]), CAST(:partition AS int[]),"
-    " CAST(:record_offset AS bigint[]), CAST(:sha AS bytea[]), CAST(:outcome AS text[]))"
-    " AS u(source, id, partition, record_offset, sha, outcome)"
+    " SELECT :tenant, :consumer, u.source, u.id, :consumer, u.partition::int, u.record_offset::bigint,"
+    f" decode(u.sha, 'hex'), u.outcome FROM {columns_from(_CLAIMED)}"
     " ON CONFLICT (tenant, consumer, source, id) DO NOTHING RETURNING source, id"
 )
-_EXISTING = sa.text(
-    "SELECT i.source, i.id, i.body_sha256 FROM inbox i"
-    " JOIN unnest(CAST(:source AS text[]), CAST(:id AS text[])) AS u(source, id)"
+_EXISTING = Statement(
+    f"SELECT i.source, i.id, i.body_sha256 FROM inbox i JOIN {columns_from(_ID)}"
     " ON i.source = u.source AND i.id = u.id WHERE i.tenant = :tenant AND i.consumer = :consumer"
 )
-_SETTLE = sa.text(
-    "UPDATE inbox i SET outcome = u.outcome"
-    " FROM unnest(CAST(:source AS text[]), CAST(:id AS text[]), CAST(:outcome AS text[])) AS u(source, id, outcome)"
+_SETTLE = Statement(
+    f"UPDATE inbox i SET outcome = u.outcome FROM {columns_from(_ID | {'outcome': 'text'})}"
     " WHERE i.tenant = :tenant AND i.consumer = :consumer AND i.source = u.source AND i.id = u.id"
 )
-_REVIVE = sa.text(
+_REVIVE = Statement(
     "UPDATE inbox SET outcome = 'applied' WHERE tenant = :tenant AND consumer = :consumer AND source = :source"
     " AND id = :id AND body_sha256 = :sha AND outcome = 'dead' RETURNING id"
 )
@@ -52,12 +52,14 @@ async def claim(uow: Uow, consumer: str, items: Sequence[Item]) -> Claimed:
     An item whose id is taken by another body is given its offset as id and the verdict dead.
     """
     first: dict[tuple[str, str], Item] = {}
-    repeats: list[Item] = []
     for item in items:
-        if first.setdefault(item.key, item) is not item:
-            repeats.append(item)
-    claimed = await _insert(uow, consumer, list(first.values()))
+        first.setdefault(item.key, item)
+    inserted = await _insert(uow, consumer, list(first.values()))
+    if len(inserted) == len(items):
+        return Claimed(list(items))  # nearly always
+    claimed = {(row["source"], row["id"]) for row in inserted}
     seen = [item for key, item in first.items() if key not in claimed]
+    repeats = [item for item in items if first[item.key] is not item]
     hashes = {key: item.body_sha256 for key, item in first.items()}
     if seen:
         hashes |= await _hashes(uow, consumer, seen)
@@ -71,7 +73,7 @@ async def claim(uow: Uow, consumer: str, items: Sequence[Item]) -> Claimed:
             item.die(Reason.ID_REUSED, "Another event with this id and another body has been received.")
             reused.append(item)
     if reused:
-        newly = await _insert(uow, consumer, reused)
+        newly = {(row["source"], row["id"]) for row in await _insert(uow, consumer, reused)}
         result.duplicates += [item for item in reused if item.key not in newly]
         claimed |= newly
     had = {id(item) for item in result.duplicates}
@@ -79,43 +81,39 @@ async def claim(uow: Uow, consumer: str, items: Sequence[Item]) -> Claimed:
     return result
 
 
-async def _insert(uow: Uow, consumer: str, items: Sequence[Item]) -> set[tuple[str, str]]:
-    rows = await uow.connection.execute(
+async def _insert(uow: Uow, consumer: str, items: Sequence[Item]) -> Sequence[Any]:
+    """Insert their rows; returns source and id of those that were not there."""
+    return await uow.rows(
         _CLAIM,
-        {
-            "tenant": uow.tenant,
-            "consumer": consumer,
-            "topic": consumer,
-            "source": [item.source for item in items],
-            "id": [item.id for item in items],
-            "partition": [item.record.partition for item in items],
-            "record_offset": [item.record.offset for item in items],
-            "sha": [item.body_sha256 for item in items],
-            "outcome": [item.verdict or Outcome.APPLIED for item in items],
-        },
+        consumer=consumer,
+        source=column([item.source for item in items]),
+        id=column([item.id for item in items]),
+        partition=column([item.record.partition for item in items]),
+        record_offset=column([item.record.offset for item in items]),
+        sha=column([item.body_sha256.hex() for item in items]),
+        outcome=column([item.verdict or Outcome.APPLIED for item in items]),
     )
-    return {(row.source, row.id) for row in rows}
 
 
 async def _hashes(uow: Uow, consumer: str, items: Sequence[Item]) -> dict[tuple[str, str], bytes]:
     rows = await uow.rows(
-        _EXISTING, consumer=consumer, source=[item.source for item in items], id=[item.id for item in items]
+        _EXISTING,
+        consumer=consumer,
+        source=column(item.source for item in items),
+        id=column(item.id for item in items),
     )
-    return {(row.source, row.id): row.body_sha256 for row in rows}
+    return {(row["source"], row["id"]): row["body_sha256"] for row in rows}
 
 
 async def settle(uow: Uow, consumer: str, items: Sequence[Item]) -> None:
     """Write the outcome of those items that turned out otherwise than ``applied`` while being handled."""
     if items:
-        await uow.connection.execute(
+        await uow.rows(
             _SETTLE,
-            {
-                "tenant": uow.tenant,
-                "consumer": consumer,
-                "source": [item.source for item in items],
-                "id": [item.id for item in items],
-                "outcome": [str(item.verdict) for item in items],
-            },
+            consumer=consumer,
+            source=column(item.source for item in items),
+            id=column(item.id for item in items),
+            outcome=column(item.verdict for item in items),
         )
 
 

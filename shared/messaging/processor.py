@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.errors import ServiceError
 from shared.messaging import dead_letters, inbox
 from shared.messaging.codec import Decoder, Item, Reason, Record
+from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers, Outcome
 from shared.messaging.metrics import Metrics
 from shared.messaging.tracing import Tracing
@@ -35,6 +36,9 @@ _MAX_DELAY: Final = 5.0
 _MOST_LINES: Final = 500
 _DECODED_AT_ONCE: Final = 20
 """After so many records others get a turn: the transaction under way, heartbeats, requests."""
+_LANES: Final = 2
+"""A large batch is handled in so many transactions at a time, so that Python works for one while PostgreSQL works
+for the other. A key is in one lane only. To each other, lanes are what two replicas are."""
 
 
 class CircuitOpen(Exception):
@@ -88,25 +92,26 @@ class BatchProcessor:
         """What the processor is waiting for while it retries, for the health answer."""
 
     async def process(self, records: Sequence[Record]) -> None:
-        """Bring every record to its outcome, ``most`` of them in one transaction per tenant, in order.
+        """Bring every record to its outcome, at most ``most`` of them in one transaction, each key in order.
 
         Returns only then; raises nothing but cancellation.
         """
         started = time.perf_counter()
-        ahead = await self._decode(records[: self.most])
-        for start in range(self.most, len(records), self.most):
-            following = records[start : start + self.most]
-            # PostgreSQL writes one part while the next is decoded.
-            settling = asyncio.create_task(self._settle_all(ahead))
-            try:
-                ahead = await self._decode(following)
-                await settling
-            finally:
-                if not settling.done():
-                    settling.cancel()
-                    await asyncio.gather(settling, return_exceptions=True)
-        await self._settle_all(ahead)
+        if len(records) <= self.most:
+            await self._in_parts(records)
+        else:
+            async with asyncio.TaskGroup() as lanes:
+                for lane in _lanes(records):
+                    lanes.create_task(self._in_parts(lane))
         self.metrics.batch(self.topic, len(records), time.perf_counter() - started)
+
+    async def _in_parts(self, records: Sequence[Record]) -> None:
+        """One transaction after the other, all of about the same size."""
+        parts = -(-len(records) // self.most)
+        for number in range(parts):
+            part = records[len(records) * number // parts : len(records) * (number + 1) // parts]
+            for tenant, items in (await self._decode(part)).items():
+                await self._settle(tenant, items)
 
     async def _decode(self, records: Sequence[Record]) -> dict[str, list[Item]]:
         by_tenant: dict[str, list[Item]] = {}
@@ -116,10 +121,6 @@ class BatchProcessor:
             if number % _DECODED_AT_ONCE == 0:
                 await asyncio.sleep(0)
         return by_tenant
-
-    async def _settle_all(self, by_tenant: dict[str, list[Item]]) -> None:
-        for tenant, items in by_tenant.items():
-            await self._settle(tenant, items)
 
     async def _settle(self, tenant: str, items: list[Item]) -> None:
         """Retry, halve or bury until every item of one tenant has its outcome."""
@@ -186,6 +187,7 @@ class BatchProcessor:
             async with self.database.transaction(tenant) as uow:
                 claimed = await inbox.claim(uow, self.topic, items)
                 await uow.prefetch(_wants(claimed.fresh))
+                await _prepare(uow, claimed.fresh)
                 known = {id(item) for item in claimed.fresh if item.verdict is not None}
                 for item in claimed.fresh:
                     if item.verdict is None:
@@ -289,14 +291,33 @@ def _wants(items: Sequence[Item]) -> list[Want]:
     for item in items:
         if item.verdict is None and item.handling is not None and item.handling.needs is not None:
             try:
-                wants += item.handling.needs(_known_event(item))
+                wants += item.handling.needs(cast("Event[Any]", item.event))
             except Exception as defect:  # noqa: BLE001 - what is not prefetched is fetched later
                 log.error("needs failed", event_id=item.id, event_type=item.type, error=type(defect).__name__)
     return wants
 
 
-def _known_event(item: Item) -> Any:
-    return item.event
+async def _prepare(uow: Uow, items: Sequence[Item]) -> None:
+    together: dict[str, list[Item]] = {}
+    for item in items:
+        if item.verdict is None and item.handling is not None and item.handling.prepare is not None:
+            together.setdefault(item.type, []).append(item)
+    for type_, alike in together.items():
+        handling = alike[0].handling
+        assert handling is not None and handling.prepare is not None
+        try:
+            await handling.prepare([cast("Event[Any]", item.event) for item in alike], uow)
+        except (TimeoutError, DBAPIError, OSError):
+            raise  # the transaction itself is broken
+        except Exception as defect:  # noqa: BLE001 - what is not loaded is fetched later
+            log.error("prepare failed", event_type=type_, error=type(defect).__name__)
+
+
+def _lanes(records: Sequence[Record]) -> list[list[Record]]:
+    lanes: list[list[Record]] = [[] for _ in range(_LANES)]
+    for record in records:
+        lanes[hash(record.key or record.partition) % _LANES].append(record)
+    return lanes
 
 
 def _key(item: Item) -> Any:

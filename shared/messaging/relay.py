@@ -10,7 +10,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -22,6 +22,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from shared.messaging.kafka import make_producer, stop_producer, topic_name
 from shared.messaging.metrics import Metrics
 from shared.persistence.database import Database, is_unavailable
+from shared.persistence.driver import Connection, Statement
 from shared.runtime.failpoints import failpoint
 from shared.runtime.settings import Settings
 
@@ -33,16 +34,31 @@ _IDLE_SECONDS: Final = 0.5
 _GATHER_SECONDS: Final = 0.01
 _LOCK: Final = 0x4F555442
 
-_READ = sa.text("SELECT id, topic, key, event_id, payload, headers FROM outbox ORDER BY id LIMIT :limit")
+_ALONE = Statement("SELECT pg_try_advisory_xact_lock(CAST(:lock AS bigint))")
+# A statement of its own: it must see what the relay that held the lock before has deleted.
+_READ = Statement(
+    "SELECT id, topic, key, event_id, payload, headers FROM outbox ORDER BY id LIMIT CAST(:limit AS bigint)"
+)
 _ANY = sa.text("SELECT 1 FROM outbox LIMIT 1")
-_DELETE = sa.text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
+_DELETE = Statement("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
+
+
+class _Row(NamedTuple):
+    """An outbox row: what becomes a Kafka record."""
+
+    id: int
+    topic: str
+    key: str
+    event_id: str
+    payload: bytes | None
+    headers: dict[str, str]
 
 
 _partition_of = DefaultPartitioner()
 """Kafka's own: the same key is in the same partition, whoever sends it."""
 
 
-def _append(batch: BatchBuilder, row: Any) -> bool:
+def _append(batch: BatchBuilder, row: _Row) -> bool:
     """Put the row into the batch; False when it does not fit any more (the first one always does)."""
     headers = [(name, value.encode()) for name, value in row.headers.items()]
     return batch.append(timestamp=None, key=row.key.encode(), value=row.payload, headers=headers) is not None
@@ -117,14 +133,9 @@ class Relay:
 
     async def move_batch(self) -> int:
         """Send and delete one batch; returns how many rows were sent (0 also when another relay is active)."""
-        async with self._database.plumbing.connect() as connection:
-            active = await connection.scalar(
-                sa.text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}
-            )
-            if not active:
-                return 0
-            result = await connection.execute(_READ, {"limit": self._settings.relay_batch})
-            rows = result.fetchall()
+        async with self._database.moving() as connection:
+            ((active,),) = await connection.fetch(_ALONE, {"lock": _LOCK})
+            rows = await self._read(connection) if active else []
             if not rows:
                 return 0
             failpoint("outbox_read_before_produce")
@@ -136,14 +147,17 @@ class Relay:
                 raise
             failpoint("produced_before_outbox_delete")
             if sent:
-                await connection.execute(_DELETE, {"ids": sent})
+                await connection.fetch(_DELETE, {"ids": sent})
                 await connection.commit()
                 self._metrics.relayed(len(sent))
         if len(sent) < len(rows):
             raise KafkaError(f"{len(rows) - len(sent)} of {len(rows)} outbox rows were not accepted")
         return len(sent)
 
-    async def _send(self, rows: Sequence[Any]) -> list[int]:
+    async def _read(self, connection: Connection) -> list[_Row]:
+        return [_Row(*row) for row in await connection.fetch(_READ, {"limit": self._settings.relay_batch})]
+
+    async def _send(self, rows: Sequence[_Row]) -> list[int]:
         """Ids of the rows that all replicas have, none after the first failure of its topic and key."""
         async with asyncio.timeout(SEND_SECONDS):
             producer = await self._started_producer()
@@ -167,11 +181,11 @@ class Relay:
         return sent
 
     async def _pack(
-        self, producer: AIOKafkaProducer, rows: Sequence[Any]
-    ) -> list[tuple[asyncio.Future[Any], list[Any]]]:
+        self, producer: AIOKafkaProducer, rows: Sequence[_Row]
+    ) -> list[tuple[asyncio.Future[Any], list[_Row]]]:
         """Hand the rows over as finished batches, each partition's in order: a quarter of the work of sending
         them one by one. Returns each batch's future with its rows."""
-        packed: list[tuple[asyncio.Future[Any], list[Any]]] = []
+        packed: list[tuple[asyncio.Future[Any], list[_Row]]] = []
         for (topic, partition), waiting in (await self._by_partition(producer, rows)).items():
             while waiting:
                 batch = producer.create_batch()
@@ -182,13 +196,13 @@ class Relay:
         return packed
 
     async def _by_partition(
-        self, producer: AIOKafkaProducer, rows: Sequence[Any]
-    ) -> dict[tuple[str, int], list[Any]]:
+        self, producer: AIOKafkaProducer, rows: Sequence[_Row]
+    ) -> dict[tuple[str, int], list[_Row]]:
         partitions = {}
         for topic in {row.topic for row in rows}:
             name = topic_name(self._settings, topic)
             partitions[topic] = name, sorted(await producer.partitions_for(name))
-        grouped: dict[tuple[str, int], list[Any]] = {}
+        grouped: dict[tuple[str, int], list[_Row]] = {}
         for row in rows:
             name, numbers = partitions[row.topic]
             partition = _partition_of(row.key.encode(), numbers, numbers)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 import msgspec
@@ -12,14 +12,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from shared.persistence.driver import Connection, Statement, begun
 from shared.persistence.kinds import Kind
 from shared.persistence.uow import Uow
 from shared.runtime.settings import Settings
 
-_BEGIN = sa.text("SELECT app_now(), set_config('app.tenant', :tenant, true)")
-_BEGIN_READING = sa.text(
-    "SELECT app_now(), set_config('app.tenant', :tenant, true), set_config('transaction_read_only', 'on', true)"
-)
+_TENANT: Final = Statement("SELECT app_now(), set_config('app.tenant', :tenant, true)")
 
 _UNAVAILABLE: Final = ("08", "57P01", "57P02", "57P03", "53300")
 """SQLSTATEs (or classes) that say that the server is away, going or full."""
@@ -80,6 +78,7 @@ class Database:
             settings.database_app_user or f"mentoring_{service}_app",
             settings.database_app_password,
             settings.database_pool,
+            isolation_level="AUTOCOMMIT",  # transactions begin and end in :func:`begun`
         )
         self.plumbing = self._engine(
             settings,
@@ -87,9 +86,11 @@ class Database:
             settings.database_plumbing_password,
             4,
         )
-        self._glances = self.plumbing.execution_options(isolation_level="AUTOCOMMIT")
+        self._plain = self.plumbing.execution_options(isolation_level="AUTOCOMMIT")
 
-    def _engine(self, settings: Settings, user: str, password: SecretStr | None, size: int) -> AsyncEngine:
+    def _engine(
+        self, settings: Settings, user: str, password: SecretStr | None, size: int, **options: Any
+    ) -> AsyncEngine:
         return create_async_engine(
             engine_url(self.service, settings, user, password),
             pool_size=size,
@@ -98,14 +99,14 @@ class Database:
             pool_pre_ping=False,
             json_deserializer=msgspec.json.decode,
             connect_args={"timeout": 5, "command_timeout": 60, "ssl": ssl_argument(settings)},
+            **options,
         )
 
     @asynccontextmanager
     async def transaction(self, tenant: str, *, read_only: bool = False) -> AsyncIterator[Uow]:
         """One transaction of *tenant*: flushed and committed at the end, rolled back on any error."""
-        async with self.app.connect() as connection:
-            begin = _BEGIN_READING if read_only else _BEGIN
-            now = await connection.scalar(begin, {"tenant": tenant})
+        async with begun(self.app, "BEGIN READ ONLY" if read_only else "BEGIN") as connection:
+            ((now, _),) = await connection.fetch(_TENANT, {"tenant": tenant})
             uow = Uow(
                 connection,
                 service=self.service,
@@ -130,10 +131,14 @@ class Database:
             yield connection
             await connection.commit()
 
+    def moving(self) -> AbstractAsyncContextManager[Connection]:
+        """A transaction of the plumbing role for the relay, which commits it itself."""
+        return begun(self._plain, "BEGIN")
+
     async def glance(self, statement: sa.TextClause) -> Sequence[Any]:
         """Rows of one statement of the plumbing role without a transaction around it: a third of the round
         trips, for looks that are repeated all day and mostly find nothing."""
-        async with self._glances.connect() as connection:
+        async with self._plain.connect() as connection:
             return (await connection.execute(statement)).fetchall()
 
     async def close(self) -> None:

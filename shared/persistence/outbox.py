@@ -5,18 +5,18 @@ A row is a finished Kafka record: topic, key, headers and bytes. The relay
 that an independent checker can compare what was said with what the topics hold.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts import TOPIC, EventData, derived_id
 from shared.contracts.people import PersonErased
 from shared.errors import Invalid
+from shared.persistence.driver import Statement, Write
 
 if TYPE_CHECKING:
     from shared.persistence.uow import Cause
@@ -114,32 +114,53 @@ def encode_said(service: str, tenant: str, said: Said) -> OutboxRecord:
     return OutboxRecord(data.TOPIC, data.subject, said.version, identity, data.TYPE, payload, headers)
 
 
-_INSERT = sa.text(
-    "INSERT INTO outbox (tenant, topic, key, sequence, event_id, type, payload, headers, said_at)"
-    " SELECT :tenant, u.topic, u.key, u.sequence, u.event_id, u.type, u.payload, u.headers::jsonb, :now"
-    " FROM unnest(CAST(:topic AS text[]), CAST(:key AS text[]), CAST(:sequence AS bigint[]),"
-    " CAST(:event_id AS text[]), CAST(:type AS text[]), CAST(:payload AS bytea[]), CAST(:headers AS text[]))"
-    " AS u(topic, key, sequence, event_id, type, payload, headers)"
+_COLUMNS: Final = {
+    "topic": "text", "key": "text", "sequence": "bigint", "event_id": "text", "type": "text", "payload": "bytea",
+    "headers": "text",
+}  # fmt: skip
+
+
+def _insert(source: str) -> str:
+    # Parameters bear a prefix that no column of a service has: they may stand beside those of another write.
+    return (
+        "INSERT INTO outbox (tenant, topic, key, sequence, event_id, type, payload, headers, said_at)"
+        " SELECT CAST(:tenant AS text), u.topic, u.key, u.sequence, u.event_id, u.type, u.payload,"
+        f" u.headers::jsonb, CAST(:outbox_said_at AS timestamptz) FROM {source} AS u({', '.join(_COLUMNS)})"
+    )
+
+
+_SEVERAL: Final = Statement(
+    _insert(f"unnest({', '.join(f'CAST(:outbox_{name} AS {cast}[])' for name, cast in _COLUMNS.items())})")
+)
+_ONE: Final = Statement(
+    _insert(f"(VALUES ({', '.join(f'CAST(:outbox_{name} AS {cast})' for name, cast in _COLUMNS.items())}))")
 )
 
 
-async def write_outbox(
-    connection: AsyncConnection, tenant: str, rows: Sequence[OutboxRecord], now: datetime
-) -> None:
-    """Insert everything that was said, in one statement."""
-    if not rows:
-        return
-    await connection.execute(
-        _INSERT,
-        {
-            "tenant": tenant,
-            "now": now,
-            "topic": [row.topic for row in rows],
-            "key": [row.key for row in rows],
-            "sequence": [row.sequence for row in rows],
-            "event_id": [row.event_id for row in rows],
-            "type": [row.type for row in rows],
-            "payload": [row.payload for row in rows],
-            "headers": [_encode(row.headers).decode() for row in rows],
-        },
-    )
+@cache
+def _together(write: Statement, insert: Statement) -> Statement:
+    """Both as one statement: one round trip less for each command."""
+    return Statement(f"WITH written AS ({write.text}) {insert.text}")
+
+
+def outbox_writes(
+    tenant: str, records: Sequence[OutboxRecord], now: datetime, *, with_last_of: Sequence[Write]
+) -> Sequence[Write]:
+    """The given writes in their order and, with the last of them, the insert of everything that was said.
+
+    Only one of them goes with the insert, because PostgreSQL gives no order to the parts of a statement.
+    """
+    if not records:
+        return with_last_of
+    rows = [
+        (r.topic, r.key, r.sequence, r.event_id, r.type, r.payload, _encode(r.headers).decode())
+        for r in records
+    ]
+    insert = _ONE if len(rows) == 1 else _SEVERAL
+    columns: Iterable[Any] = rows[0] if insert is _ONE else map(list, zip(*rows, strict=True))
+    said = {f"outbox_{name}": values for name, values in zip(_COLUMNS, columns, strict=True)}
+    said |= {"tenant": tenant, "outbox_said_at": now}
+    if not with_last_of:
+        return [(insert, said)]
+    *before, (last, values) = with_last_of
+    return [*before, (_together(last, insert), {**values, **said})]

@@ -4,13 +4,12 @@ Setting a timer again moves it; firing deletes it in the transaction of its effe
 once, never early, and survives every crash.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from shared.persistence.driver import Statement, Write
 
 if TYPE_CHECKING:
     from shared.persistence.uow import Cause
@@ -45,20 +44,20 @@ _INSERT = (
     "INSERT INTO timer (tenant, kind, key, due_at, correlation_id, causation_id, traceparent)"
     f" SELECT :tenant, u.kind, u.key, u.due, u.correlation, u.causation, u.traceparent FROM {_ARRAYS}"
 )
-_SET = sa.text(
+_SET = Statement(
     _INSERT + " ON CONFLICT (tenant, kind, key) DO UPDATE SET due_at = excluded.due_at,"
     " correlation_id = excluded.correlation_id, causation_id = excluded.causation_id,"
     " traceparent = excluded.traceparent"
 )
-_KEEP = sa.text(_INSERT + " ON CONFLICT (tenant, kind, key) DO NOTHING")
-_CANCEL = sa.text(
+_KEEP = Statement(_INSERT + " ON CONFLICT (tenant, kind, key) DO NOTHING")
+_CANCEL = Statement(
     "DELETE FROM timer t USING unnest(CAST(:kind AS text[]), CAST(:key AS text[])) AS u(kind, key)"
     " WHERE t.tenant = :tenant AND t.kind = u.kind AND t.key = u.key"
 )
 
 
-async def write_timers(connection: AsyncConnection, tenant: str, changes: Iterable[TimerChange]) -> None:
-    """Write all changes, at most three statements, in one lock order."""
+def timer_writes(tenant: str, changes: Iterable[TimerChange]) -> Iterator[Write]:
+    """All changes, at most three statements, in one lock order."""
     ordered = sorted(changes, key=lambda change: (change.kind, change.key))
     for statement, group in (
         (_CANCEL, [c for c in ordered if c.due is None]),
@@ -79,4 +78,4 @@ async def write_timers(connection: AsyncConnection, tenant: str, changes: Iterab
                 "causation": [c.cause.causation_id for c in group],
                 "traceparent": [c.cause.traceparent for c in group],
             }
-        await connection.execute(statement, values)
+        yield statement, values

@@ -7,19 +7,20 @@ events costs about as many statements as one event, and an event whose handler r
 in memory without touching its neighbours.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import EventData
-from shared.persistence.kinds import Key, Kind
-from shared.persistence.outbox import OutboxRecord, Said, encode_said, write_outbox
-from shared.persistence.timers import TimerChange, write_timers
+from shared.persistence.driver import Connection, Statement, Write
+from shared.persistence.kinds import Key, Kind, arrays_of
+from shared.persistence.outbox import OutboxRecord, Said, encode_said, outbox_writes
+from shared.persistence.timers import TimerChange, timer_writes
 
 R = TypeVar("R")
 
@@ -63,12 +64,13 @@ class _Shelf:
     indexes: dict[tuple[str, ...], dict[tuple[Any, ...], dict[Key, None]]] = field(default_factory=dict)
 
     def set(self, key: Key, row: Any) -> None:
-        before = self.rows.get(key)
-        for fields, index in self.indexes.items():
-            if before is not None:
-                index[_values(before, fields)].pop(key, None)
-            if row is not None:
-                index.setdefault(_values(row, fields), {})[key] = None
+        if self.indexes:
+            before = self.rows.get(key)
+            for fields, index in self.indexes.items():
+                if before is not None:
+                    index[_values(before, fields)].pop(key, None)
+                if row is not None:
+                    index.setdefault(_values(row, fields), {})[key] = None
         self.rows[key] = row
 
     def index(self, fields: tuple[str, ...]) -> dict[tuple[Any, ...], dict[Key, None]]:
@@ -90,7 +92,7 @@ class Uow:
 
     def __init__(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         *,
         service: str,
         tenant: str,
@@ -105,6 +107,8 @@ class Uow:
         """Business time (``app_now()``) when the transaction began."""
         self.read_only = read_only
         self.cause = Cause(correlation_id="")
+        self.notes: dict[Any, Any] = {}
+        """What queries have seen in this transaction and may be asked for again."""
         self._kinds = kinds
         self._shelves: dict[str, _Shelf] = {}
         self._journal: list[tuple[_Shelf, Key, Any, bool]] = []
@@ -138,24 +142,21 @@ class Uow:
 
     async def prefetch(self, wants: Iterable[Want]) -> None:
         """Load and lock everything wanted, a statement or two per kind, in one fixed order."""
-        by_kind: dict[
-            str, tuple[Kind[Any], dict[Key, None], dict[tuple[str, ...], dict[tuple[Any, ...], None]]]
-        ] = {}
+        groups: defaultdict[tuple[Kind[Any], tuple[str, ...]], dict[tuple[Any, ...], None]] = defaultdict(
+            dict
+        )
         for item in wants:
-            _, keys, sets = by_kind.setdefault(item.kind.name, (item.kind, {}, {}))
-            if item.fields:
-                sets.setdefault(item.fields, {})[item.values] = None
-            else:
-                keys[item.values] = None
-        for kind, keys, sets in sorted(by_kind.values(), key=lambda entry: (entry[0].order, entry[0].name)):
-            shelf = self._shelf(kind)
-            missing = [key for key in keys if key not in shelf.rows]
-            if missing:
-                await self._load_keys(kind, missing)
-            for fields, values in sets.items():
-                unknown = [value for value in values if (fields, value) not in shelf.complete]
+            groups[item.kind, item.fields][item.values] = None
+        for kind, fields in sorted(groups, key=lambda group: (group[0].order, group[0].name, group[1])):
+            wanted, shelf = groups[kind, fields], self._shelf(kind)
+            if fields:
+                unknown = [values for values in wanted if (fields, values) not in shelf.complete]
                 if unknown:
                     await self._load_fields(kind, fields, unknown)
+            else:
+                missing = [key for key in wanted if key not in shelf.rows]
+                if missing:
+                    await self._load_keys(kind, missing)
 
     def put(self, row: Any) -> None:
         """Remember *row* as the new state of its key."""
@@ -186,34 +187,31 @@ class Uow:
 
     async def _load_keys(self, kind: Kind[Any], keys: Sequence[Key]) -> None:
         shelf = self._shelf(kind)
-        statement = kind.select_by_keys(lock=self._lock(kind))
-        result = await self.connection.execute(statement, {"tenant": self.tenant, **kind.key_arrays(keys)})
-        for key in keys:
-            if key not in shelf.rows:
-                shelf.set(key, None)
-        for values in result:
-            self._loaded(kind, shelf, values)
+        if len(keys) == 1:
+            statement, wanted = kind.one.select(lock=self._lock(kind)), kind.one.key(keys[0])
+        else:
+            statement, wanted = kind.select_by_keys(lock=self._lock(kind)), kind.key_arrays(keys)
+        result = await self.connection.fetch(statement, {"tenant": self.tenant, **wanted})
+        for key in keys:  # not there, until a row says otherwise; absent rows are in no index
+            shelf.rows.setdefault(key, None)
+        self._loaded(kind, shelf, result)
 
     async def _load_fields(
         self, kind: Kind[Any], fields: tuple[str, ...], values: Sequence[tuple[Any, ...]]
     ) -> None:
         shelf = self._shelf(kind)
         statement = kind.select_by_fields(fields, lock=self._lock(kind))
-        columns = {name: [value[i] for value in values] for i, name in enumerate(fields)}
-        result = await self.connection.execute(statement, {"tenant": self.tenant, **columns})
-        for row in result:
-            self._loaded(kind, shelf, row)
-        for value in values:
-            shelf.complete.add((fields, value))
+        result = await self.connection.fetch(statement, {"tenant": self.tenant, **arrays_of(fields, values)})
+        self._loaded(kind, shelf, result)
+        shelf.complete.update([(fields, value) for value in values])
 
     @staticmethod
-    def _loaded(kind: Kind[Any], shelf: _Shelf, values: Sequence[Any]) -> None:
-        row = kind.decode(values)
-        key = kind.key_of(row)
-        if key in shelf.dirty:  # what this transaction has decided already is newer than the table
-            return
-        shelf.set(key, row)
-        shelf.stored[key] = row
+    def _loaded(kind: Kind[Any], shelf: _Shelf, rows: Iterable[Sequence[Any]]) -> None:
+        for row in map(kind.decode, rows):
+            key = kind.key_of(row)
+            if key not in shelf.dirty:  # what this transaction has decided already is newer than the table
+                shelf.set(key, row)
+                shelf.stored[key] = row
 
     # events and timers
 
@@ -286,18 +284,24 @@ class Uow:
     async def flush(self) -> None:
         """Write everything remembered so far, in sets, inside the transaction."""
         kinds = {kind.name: kind for kind in self._kinds.values()}
+        writes: list[Write] = []
         for name in sorted(self._shelves, key=lambda name: (kinds[name].order, name)):
-            await self._flush_kind(kinds[name], self._shelves[name])
+            writes += self._changes(kinds[name], self._shelves[name])
+        writes += timer_writes(self.tenant, self._timers.values())
         records = self._encoded[self._written[0] :] + self._records[self._written[1] :]
-        await write_timers(self.connection, self.tenant, self._timers.values())
-        await write_outbox(self.connection, self.tenant, records, self.now)
+        for statement, values in outbox_writes(self.tenant, records, self.now, with_last_of=writes):
+            await self.connection.fetch(statement, values)
+        for shelf in self._shelves.values():
+            for key in shelf.dirty:
+                shelf.stored[key] = shelf.rows[key]
+            shelf.dirty.clear()
         self._written = len(self._said), len(self._records)
         self.wrote_timers = self.wrote_timers or bool(self._timers)
         self._timers.clear()
         self._journal.clear()
         self._timer_journal.clear()
 
-    async def _flush_kind(self, kind: Kind[Any], shelf: _Shelf) -> None:
+    def _changes(self, kind: Kind[Any], shelf: _Shelf) -> Iterator[Write]:
         if not shelf.dirty:
             return
         inserts, updates, deletes = [], [], []
@@ -312,16 +316,21 @@ class Uow:
                 updates.append(row)
         tenant = {"tenant": self.tenant}
         if deletes:
-            await self.connection.execute(kind.delete_sql, tenant | kind.key_arrays(deletes))
-        if inserts:
-            await self.connection.execute(kind.insert_sql, tenant | kind.arrays(inserts))
-        if updates and kind.update_sql is not None:
-            await self.connection.execute(kind.update_sql, tenant | kind.arrays(updates))
-        for key in shelf.dirty:
-            shelf.stored[key] = shelf.rows[key]
-        shelf.dirty.clear()
+            yield kind.delete_sql, tenant | kind.key_arrays(deletes)
+        for rows, several, one in (
+            (inserts, kind.insert_sql, kind.one.insert),
+            (updates, kind.update_sql, kind.one.update),
+        ):
+            if len(rows) == 1 and one is not None:
+                yield one, tenant | kind.one.values(rows[0])
+            elif rows and several is not None:
+                yield several, tenant | kind.arrays(rows)
 
-    async def rows(self, statement: sa.sql.Select[Any] | sa.TextClause, **values: Any) -> Sequence[Any]:
+    async def rows(
+        self, statement: sa.sql.Select[Any] | sa.TextClause | Statement, **values: Any
+    ) -> Sequence[Any]:
         """Rows of a query for reading: not locked, and not what was put but not flushed yet."""
+        if isinstance(statement, Statement):
+            return await self.connection.fetch(statement, {"tenant": self.tenant, **values})
         result = await self.connection.execute(statement, {"tenant": self.tenant, **values})
         return result.fetchall()

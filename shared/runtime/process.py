@@ -80,7 +80,15 @@ class Process:
     def _http(self) -> FastAPI:
         settings = self.settings
         app = FastAPI(
-            title=f"Mentoring Platform: {self.service.name}", docs_url=None, redoc_url=None, openapi_url=None
+            title=f"Mentoring Platform: {self.service.name}",
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            telemetry={
+                "tracing": False,
+                "metrics": False,
+                "logs": False,
+            },  # ours are :mod:`shared.messaging`'s
         )
         install_error_answers(app)
         authenticator = Authenticator(
@@ -92,13 +100,16 @@ class Process:
         install_state(app, self.database, authenticator)
         app.state.tracing = self.tracing
         redrive = Redrive(settings, self.service.name, self.service.handlers, self.database)
-        app.include_router(open_routes(self.health, self.metrics, self.database, self.service.backlog))
-        app.include_router(
-            management_api(
-                self.service, self.database, self.consumers, self.relay, self.timers, redrive
-            ).router
+        management = management_api(
+            self.service, self.database, self.consumers, self.relay, self.timers, redrive
         )
-        app.include_router(self.service.api.router)
+        for router in (
+            open_routes(self.health, self.metrics, self.database, self.service.backlog),
+            management.router,
+            self.service.api.router,
+        ):
+            # As the app's own: an included router is searched twice for each request (FastAPI 0.165).
+            app.router.routes.extend(router.routes)
         app.add_middleware(Limits, max_body_bytes=settings.http_max_body_bytes, measure=self.metrics.request)
         return app
 

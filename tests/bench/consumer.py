@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -202,8 +203,9 @@ def _trust() -> Iterator[None]:
         object.__setattr__(person, "__pydantic_private__", None)
         return person
 
-    PersonChanged.model_validate_json = believe  # type: ignore[method-assign, assignment]
+    validator = PersonChanged.__pydantic_validator__
+    PersonChanged.__pydantic_validator__ = SimpleNamespace(validate_json=believe)  # type: ignore[assignment]
     try:
         yield
     finally:
-        del PersonChanged.model_validate_json
+        PersonChanged.__pydantic_validator__ = validator

@@ -206,7 +206,8 @@ def _derived(service: str, type_: str, subject: str, version: int) -> str:
 
 
 async def commands(live: Live, rate: float, seconds: float) -> Latency:
-    """People change their profiles by REST; their events are read from Kafka."""
+    """People change their profiles by REST; their events are read from Kafka. Everybody does so once at the same
+    rate before anything is measured: their tokens are known then, and the connections are there."""
     tenant, count = f"{_TENANT}-rest", int(rate * seconds)
     await live.tenant(tenant)
     people = min(count, 1000)
@@ -221,20 +222,16 @@ async def commands(live: Live, rate: float, seconds: float) -> Latency:
     await reader.seek_to_end()
     for partition in reader.assignment():
         await reader.position(partition)
-    complete = asyncio.Event()
 
     async def watch() -> None:
-        while len(seen) < count:
+        while len(seen) < people + count:
             for records in (await reader.getmany(timeout_ms=1000)).values():
                 now = time.time()
                 for record in records:
                     name = dict(record.headers)["ce_correlationid"].decode()
                     if name.startswith("rest-"):
                         seen.setdefault(name, now)
-        complete.set()
 
-    watching = asyncio.create_task(watch())
-    due: dict[str, float] = {}
     waiting: asyncio.Queue[int | None] = asyncio.Queue()
 
     async def caller() -> None:
@@ -245,20 +242,25 @@ async def commands(live: Live, rate: float, seconds: float) -> Latency:
                 path = f"/people/{ids[who]}/profile"
                 await client.ask("PUT", path, tokens[who], form, correlation=f"rest-{number}")
 
+    watching = asyncio.create_task(watch())
     callers = [asyncio.create_task(caller()) for _ in range(16)]
-    before = cpu_of(pid)
+    due: dict[str, float] = {}
+    before = 0.0
     began = time.time() + 0.2
     try:
-        for number in range(count):
-            moment = due[f"rest-{number}"] = began + number / rate
+        for number in range(people + count):
+            moment = began + number / rate
             if (wait := moment - time.time()) > 0.001:
                 await asyncio.sleep(wait)
+            if number == people:
+                before = cpu_of(pid)
+            if number >= people:
+                due[f"rest-{number}"] = moment
             waiting.put_nowait(number)
         for _ in callers:
             waiting.put_nowait(None)
         async with asyncio.timeout(120):
-            await asyncio.gather(*callers)
-            await complete.wait()
+            await asyncio.gather(*callers, watching)
     finally:
         for task in (watching, *callers):
             task.cancel()

@@ -3,6 +3,7 @@
 from services.matching.store.pool import SeenPool, configuration_of, read_pool
 from services.matching.store.reads import (
     keep_alive,
+    look_at_mentors,
     peek,
     programmes_of_mentor,
     proposals_of,
@@ -41,6 +42,7 @@ __all__ = [
     "SeenPool",
     "configuration_of",
     "keep_alive",
+    "look_at_mentors",
     "peek",
     "programmes_of_mentor",
     "proposals_of",

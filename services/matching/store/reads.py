@@ -1,6 +1,6 @@
 """Queries that only look. Nothing that is decided may rest on them alone: what they return is not locked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any, Final, TypeVar
 
@@ -28,15 +28,27 @@ async def keep_alive(uow: Uow) -> None:
     await uow.rows(sa.text("SELECT 1"))
 
 
-_PROGRAMMES_OF_MENTOR = sa.text(
-    "SELECT DISTINCT programme_id FROM enrolment WHERE tenant = :tenant AND person_id = :person"
-    " AND role = 'mentor' AND status = 'active'"
+_PROGRAMMES_OF_MENTORS = sa.text(
+    "SELECT DISTINCT person_id, programme_id FROM enrolment"
+    " WHERE tenant = :tenant AND person_id = ANY(CAST(:people AS text[])) AND role = 'mentor' AND status = 'active'"
 )
+
+
+async def look_at_mentors(uow: Uow, mentors: Collection[str]) -> None:
+    """Read for all of them what :func:`programmes_of_mentor` answers."""
+    unknown = sorted(mentor for mentor in mentors if (_PROGRAMMES_OF_MENTORS, mentor) not in uow.notes)
+    if unknown:
+        found: dict[str, list[str]] = {mentor: [] for mentor in unknown}
+        for row in await uow.rows(_PROGRAMMES_OF_MENTORS, people=unknown):
+            found[row.person_id].append(row.programme_id)
+        uow.notes |= {(_PROGRAMMES_OF_MENTORS, mentor): programmes for mentor, programmes in found.items()}
 
 
 async def programmes_of_mentor(uow: Uow, person_id: str) -> list[str]:
     """Where a place that becomes free with this mentor could be used."""
-    return [row[0] for row in await uow.rows(_PROGRAMMES_OF_MENTOR, person=person_id)]
+    await look_at_mentors(uow, [person_id])
+    found: list[str] = uow.notes[_PROGRAMMES_OF_MENTORS, person_id]
+    return found
 
 
 async def proposals_of(

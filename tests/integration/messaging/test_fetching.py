@@ -12,31 +12,33 @@ from tests.support.waiting import eventually
 
 
 @pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The wait of every fetch that aiokafka asks for, milliseconds."""
-    asked: list[int] = []
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Of every fetch that aiokafka asks for: how long it may wait (milliseconds), and for how many bytes."""
+    asked: list[tuple[int, int]] = []
     original = fetcher.FetchRequest
 
-    def watched(max_wait_ms: int, *others: Any, **more: Any) -> Any:
-        asked.append(max_wait_ms)
-        return original(max_wait_ms, *others, **more)
+    def watched(max_wait_ms: int, min_bytes: int, *others: Any, **more: Any) -> Any:
+        asked.append((max_wait_ms, min_bytes))
+        return original(max_wait_ms, min_bytes, *others, **more)
 
     monkeypatch.setattr(fetcher, "FetchRequest", watched)
     return asked
 
 
-async def test_the_wait_follows_the_traffic(toy: Toy, publisher: Publisher, waits: list[int]) -> None:
+async def test_the_wait_follows_the_traffic(
+    toy: Toy, publisher: Publisher, waits: list[tuple[int, int]]
+) -> None:
     await toy.broker.start()
 
     async def idle() -> bool:
-        return bool(waits) and waits[-1] == consumer._IDLE_FETCH_MS
+        return bool(waits) and waits[-1] == (consumer._IDLE_FETCH_MS, consumer._IDLE_FETCH_BYTES)
 
     await eventually(idle, seconds=60, what="a long fetch")
     before = len(waits)
     await publisher.send(programme_event("e1", "a"))
 
     async def busy() -> bool:
-        return consumer._BUSY_FETCH_MS in waits[before:]
+        return (consumer._BUSY_FETCH_MS, consumer._BUSY_FETCH_BYTES) in waits[before:]
 
     await eventually(busy, seconds=60, every=0.005, what="a short fetch")
 

@@ -233,9 +233,10 @@ async def _offsets_first(self: TopicConsumer, records: Any) -> None:
 
 
 async def _delete_first(self: Relay) -> int:
-    async with self._database.plumbing_transaction() as connection:
-        rows = (await connection.execute(relay_module._READ, {"limit": 3})).fetchall()
-        await connection.execute(relay_module._DELETE, {"ids": [row.id for row in rows]})
+    async with self._database.moving() as connection:
+        rows = await self._read(connection)
+        await connection.fetch(relay_module._DELETE, {"ids": [row.id for row in rows]})
+        await connection.commit()
     await self._send(rows)
     return len(rows)
 

@@ -1,7 +1,7 @@
 """A small world around *matching* on dictionaries: hear events, let time pass, answer, and look."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -87,6 +87,8 @@ class World:
             heard = event(data, sequence=number, at=self.now)
             async with self.uow() as uow:
                 await uow.prefetch(handling.needs(heard) if handling.needs else ())
+                if handling.prepare is not None:
+                    await handling.prepare([heard], uow)
                 outcome = await handling.handle(heard, uow)
         return outcome
 
@@ -205,12 +207,16 @@ def memory(world: World) -> Iterator[World]:
             if each.person_id == person_id and each.role is Role.MENTOR and each.active
         ]
 
+    async def look_at_mentors(uow: Uow, mentors: Collection[str]) -> None:
+        """There is nothing to save by looking earlier."""
+
     async def read_pool(uow: Uow, programme_id: str) -> SeenPool | None:
         return _seen(world.store, uow, programme_id)
 
     with (
         patch.object(sql, "peek", peek),
         patch.object(sql, "programmes_of_mentor", programmes_of_mentor),
+        patch.object(sql, "look_at_mentors", look_at_mentors),
         patch.object(sql, "read_pool", read_pool),
     ):
         yield world

@@ -1,7 +1,9 @@
 """Leaving, erasure and withdrawal: by two topics in any order, once for each spell."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -9,12 +11,15 @@ from services.matching import commands
 from services.matching.domain.mentees import Place, Standing
 from services.matching.domain.pairs import EndReason
 from services.matching.domain.people import Person, PersonStatus
+from services.matching.handlers import handlers
 from services.matching.store import PERSON
 from shared.contracts.base import EventData
 from shared.contracts.erasure import ErasureConfirmed
 from shared.contracts.pairs import ProposalChanged
-from shared.contracts.people import PersonErased
+from shared.contracts.people import PersonChanged, PersonErased
 from shared.messaging.handlers import Outcome
+from shared.persistence.kinds import Key, Kind
+from tests.support.memory import MemoryUow, event
 from tests.unit.matching.support import World, enrolment, memory, person, programme
 
 
@@ -226,3 +231,28 @@ async def test_who_comes_back_after_an_erasure_can_leave_again(world: World) -> 
     assert len(world.open_pairs()) == 2
     await world.hear(left("max"))
     assert {mentor for _, mentor in world.open_pairs()} <= {"zoe"}
+
+
+async def test_what_hangs_on_leavers_is_loaded_for_all_of_them_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pair(world)
+    handling = handlers.events[PersonChanged.TYPE]
+    assert handling.needs is not None
+    assert handling.prepare is not None
+    heard = [event(left(name), sequence=9, at=world.now) for name in ("ann", "max")]
+    async with world.uow() as uow:
+        await uow.prefetch(wanted for each in heard for wanted in handling.needs(each))
+        await handling.prepare(heard, uow)
+        later: list[str] = []
+        load = MemoryUow._load_keys
+
+        async def watched(self: MemoryUow, kind: Kind[Any], keys: Sequence[Key]) -> None:
+            later.append(kind.name)
+            await load(self, kind, keys)
+
+        monkeypatch.setattr(MemoryUow, "_load_keys", watched)
+        for each in heard:
+            await handling.handle(each, uow)
+    assert world.ends() == [("ann", "left", ["ann"], "mentee-left")]
+    assert later == ["programme"]  # once, whoever leaves: it is woken
