@@ -39,4 +39,4 @@ fi
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 # The matching engine is compiled once, here, so that no round waits for it.
-"$venv/bin/python" -m services.matching.engine.warm
+"$venv/bin/python" -m services.matching.engine.warm rounds

@@ -1,5 +1,9 @@
-"""``python -m services.matching.engine.warm``: compiles everything, so that the first round need not."""
+"""``python -m services.matching.engine.warm``: compiles everything, so that the first run need not.
 
+``warm rounds`` compiles only what automatic rounds need, in a third of the time.
+"""
+
+import sys
 from dataclasses import replace
 from datetime import date
 from time import perf_counter
@@ -16,8 +20,8 @@ from services.matching.engine.resume import resumed
 from services.matching.engine.search import search
 
 
-def warm() -> int:
-    """Calls every compiled function on a few people. Returns how many pairs it made."""
+def warm(*, only_rounds: bool = False) -> int:
+    """Calls every compiled function, or those of automatic rounds, on a few people. Returns how many pairs it made."""
     mentors = tuple(
         Participant(f"m{number}", level=5, skills={"x": 3}, free=2, goals="y") for number in range(3)
     )
@@ -25,7 +29,9 @@ def warm() -> int:
         Participant(f"a{number}", level=3, skills={"x": 5}, goals="y", total=1) for number in range(4)
     )
     pool, configuration = Pool(date(2026, 1, 1), mentees, mentors), Configuration(candidates=1)
-    made = 0
+    made = len(match(pool, configuration).pairs)
+    if only_rounds:
+        return made
     for changed in (
         *(replace(configuration, form=form, candidates=3) for form in Form),
         *(replace(configuration, method=method) for method in Method),
@@ -46,7 +52,7 @@ def warm() -> int:
 
 def main() -> None:
     start = perf_counter()
-    warm()
+    warm(only_rounds=sys.argv[1:] == ["rounds"])
     where = f"kept in {CACHE}" if CACHE else "not kept: no directory can be written"
     print(f"the matching engine is compiled ({perf_counter() - start:.1f} s), {where}")
 
