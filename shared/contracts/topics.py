@@ -14,6 +14,7 @@ from shared.contracts.hr import PersonRecorded, PersonTerminated, TerminationCan
 from shared.contracts.messages import NotificationChanged
 from shared.contracts.pairs import ProposalChanged, RelationshipEnded, RelationshipStarted
 from shared.contracts.people import EnrolmentChanged, PersonChanged, PersonErased, ProgrammeChanged
+from shared.contracts.runs import MatchingRunChanged
 from shared.contracts.sessions import FeedbackRequestChanged, SessionChanged
 
 MIB: Final = 1024 * 1024
@@ -124,6 +125,13 @@ TOPICS: Final[tuple[Topic, ...]] = (
         "Pairs that started and ended.",
         "relationship id",
         (RelationshipStarted, RelationshipEnded),
+    ),
+    Topic(
+        "matching-run",
+        "matching",
+        "Matching runs: requested, under way, ready, published.",
+        "run id",
+        (MatchingRunChanged,),
     ),
     Topic(
         "session",

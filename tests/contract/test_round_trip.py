@@ -46,6 +46,8 @@ def values(part: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy[Any]
             return st.dictionaries(names, values(part["additionalProperties"], root), max_size=3)
         case "integer":
             return st.integers(part.get("minimum"), part.get("maximum", 2**53))
+        case "number":
+            return st.floats(part.get("minimum"), part.get("maximum", 1e9))
         case "boolean":
             return st.booleans()
         case "null":
