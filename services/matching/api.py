@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from services.matching import commands, store
+from services.matching import commands, run_api, store
 from services.matching.access import (
     COORDINATOR,
     COORDINATOR_OF_PAIR,
@@ -33,6 +33,7 @@ from shared.http.api import Api, CurrentCall
 from shared.http.rules import PRIVACY, any_person, self_is
 
 api = Api()
+api.router.include_router(run_api.api.router)
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import msgspec
+
+from services.matching import snapshot, store
 from services.matching.store import (
     DEPARTURE,
     ENROLMENT,
@@ -10,6 +13,7 @@ from services.matching.store import (
     PERSON,
     PROPOSAL,
     RELATIONSHIP,
+    RUN,
 )
 from shared.persistence.export import as_values, document, rows_about
 from shared.persistence.receipts import RECEIPT
@@ -31,7 +35,20 @@ async def export(uow: Uow, person_id: str) -> dict[str, Any]:
             "relationship": as_values(await rows_about(uow, RELATIONSHIP, person_id, *_BOTH)),
             "mentor_load": as_values(await rows_about(uow, MENTOR_LOAD, person_id, "person_id")),
             "mentee": as_values(await rows_about(uow, MENTEE, person_id, "person_id")),
+            "matching_run_people": await _as_runs_saw(uow, person_id),
+            "matching_run_pair": await store.published_pairs_of(uow, person_id),
             "erasure_receipt": as_values(await rows_about(uow, RECEIPT, person_id, "person_id")),
         },
-        withheld=[],
+        withheld=["matching_run_pair of runs that are not published: nobody is told of them."],
     )
+
+
+async def _as_runs_saw(uow: Uow, person_id: str) -> list[dict[str, Any]]:
+    """The person in the inputs of runs."""
+    found = []
+    for run in await uow.find(RUN, kept=True):
+        number = snapshot.part_of(person_id, run.people_parts)
+        for side, content in (await store.parts_of_one(uow, run.run_id, number)).items():
+            for person in snapshot.about(content, person_id):
+                found.append({"run_id": run.run_id, "side": side, "person": msgspec.to_builtins(person)})
+    return found

@@ -31,6 +31,7 @@ from services.matching.pairs import (
 )
 from services.matching.pool import review
 from services.matching.rounds import run_round
+from services.matching.runs import AGE, forget, run_aged
 from services.matching.store import (
     DEPARTURE,
     ENROLMENT,
@@ -41,6 +42,7 @@ from services.matching.store import (
     PROGRAMME,
     PROPOSAL,
     RELATIONSHIP,
+    RUN,
 )
 from services.matching.waking import MATCHING, ROUND, hand_over, programme_of, wake
 from shared.contracts import people, sessions
@@ -100,6 +102,7 @@ async def person_changed(event: Event[people.PersonChanged], uow: Uow) -> Outcom
 
 def _erased_needs(event: Event[people.PersonErased]) -> Iterator[Want]:
     yield from _leaver_needs(event.data.person_id)
+    yield want_all(RUN, kept=True)
     yield want(RECEIPT, event.data.person_id)
 
 
@@ -113,7 +116,7 @@ async def person_erased(event: Event[people.PersonErased], uow: Uow) -> Outcome 
     if await answered(uow, person_id, event.sequence):
         return Outcome.STALE
     await pass_gate(uow)
-    counts = {"reasons": await _without_words(uow, person_id)}
+    counts = {"reasons": await _without_words(uow, person_id), "runs": await forget(uow, person_id)}
     before = await uow.get(PERSON, person_id)
     if before is None or event.sequence > before.version:
         known = before is not None and before.status not in (PersonStatus.UNKNOWN, PersonStatus.ERASED)
@@ -246,6 +249,12 @@ async def round_due(timer: Timer, uow: Uow) -> None:
 async def matching_due(timer: Timer, uow: Uow) -> None:
     """Compute one round and propose what it finds."""
     await run_round(uow, programme_of(timer.key))
+
+
+@handlers.timer(AGE, batch=1)
+async def run_is_old(timer: Timer, uow: Uow) -> None:
+    """A run's inputs and pairs, or the rest of it, have outlived their use."""
+    await run_aged(uow, timer.key)
 
 
 @handlers.timer(EXPIRY)

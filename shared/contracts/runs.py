@@ -106,8 +106,8 @@ class MatchingRunChanged(EventData):
     """How many did not."""
     value: Count | None = None
     """Points of all pairs."""
-    gap: Annotated[float, Field(ge=0)] | None = None
-    """The share of the value by which the best possible could be above it: proven, not estimated."""
+    gap: Annotated[float, Field(ge=0, le=1)] | None = None
+    """The share of the value by which the best possible could be above it: proven, not estimated; at most 1."""
     proposed: Count | None = None
     """How many pairs were proposed when it was published."""
     dropped: Count | None = None

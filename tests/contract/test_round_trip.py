@@ -47,7 +47,7 @@ def values(part: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy[Any]
         case "integer":
             return st.integers(part.get("minimum"), part.get("maximum", 2**53))
         case "number":
-            return st.floats(part.get("minimum"), part.get("maximum", 1e9))
+            return st.floats(part["minimum"], part["maximum"])
         case "boolean":
             return st.booleans()
         case "null":

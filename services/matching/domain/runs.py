@@ -156,7 +156,7 @@ class Run:
     def ready(self, found: dict[str, Any], figures: dict[str, Any], now: datetime) -> "Run":
         """It has a result."""
         done = self._into(RunState.READY, now)
-        return replace(done, stage=Stage.DONE, fraction=1.0, attempts=0, found=found, figures=figures)
+        return replace(done, stage=Stage.DONE, fraction=1.0, found=found, figures=figures)
 
     def failed(self, reason: RunReason, problem: str, now: datetime) -> "Run":
         """It comes to no result; its inputs go."""
@@ -167,7 +167,9 @@ class Run:
         if self.state in (RunState.PUBLISHING, RunState.PUBLISHED):
             return self
         if self.state is not RunState.READY:
-            raise Refused("run_not_ready", f"The run is {self.state}: only one that is ready can be published.")
+            raise Refused(
+                "run_not_ready", f"The run is {self.state}: only one that is ready can be published."
+            )
         asked = self._into(RunState.PUBLISHING, now)
         return replace(
             asked, stage=Stage.CHECKING, fraction=0.0, reason=None, problem="", attempts=0,

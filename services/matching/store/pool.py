@@ -79,13 +79,14 @@ _EARLIER = sa.text(f"""
     GROUP BY r.mentee_id, r.mentor_id""")  # noqa: S608 - constants of this module only
 
 
-async def read_pool(uow: Uow, programme_id: str) -> SeenPool | None:
-    """Who waits and who could take them, or None when there is nothing to do."""
+async def read_pool(uow: Uow, programme_id: str, *, also_empty: bool = False) -> SeenPool | None:
+    """Who waits and who could take them; None when the programme is not active, or nobody waits and an empty pool
+    is not wanted."""
     programme = await peek(uow, PROGRAMME, programme_id)
     if programme is None or not programme.active:
         return None
     mentees = await uow.rows(_MENTEES, programme=programme_id)
-    if not mentees:
+    if not mentees and not also_empty:
         return None
     mentors = await uow.rows(_MENTORS, programme=programme_id)
     people = sorted({row[0] for row in mentees} | {row[0] for row in mentors})

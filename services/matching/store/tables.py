@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql as pg
 from services.matching.domain.mentees import Mentee
 from services.matching.domain.pairs import Gate, HeardSession, MentorLoad, Proposal, Relationship
 from services.matching.domain.people import Departure, Enrolment, Person, Programme
+from services.matching.domain.runs import Run
 from shared.persistence.kinds import Kind
 from shared.persistence.receipts import RECEIPT
 
@@ -58,8 +59,17 @@ mentee = _table(
     since=sa.Date(), found=_text, priority=_int,
 )  # fmt: skip
 heard_session = _table("heard_session", ("session_id",), relationship_id=_text)
+matching_run = _table(
+    "matching_run", ("run_id",), version=_bigint, programme_id=_text, form=_text, state=_text,
+    requested_by=_text, requested_at=_MOMENT, configuration=_json, fingerprint=_text, changed_at=_MOMENT,
+    stage=_text, round=_int, fraction=sa.Float(), progress_at=_MOMENT, reason=_text, problem=_text,
+    attempts=_int, leases=_bigint, leased_until=_MOMENT, edition=_int, removed=_int, kept=_bool,
+    people_parts=_int, as_of=sa.Date(), input_hash=_text, mentees=_int, mentors=_int, found=_json,
+    figures=_json, publication=_json,
+)  # fmt: skip
 
 GATE: Final = Kind(gate, Gate, order=0)
+RUN: Final = Kind(matching_run, Run, order=5)
 PERSON: Final = Kind(person, Person, order=10)
 ENROLMENT: Final = Kind(enrolment, Enrolment, order=20)
 PROGRAMME: Final = Kind(programme, Programme, order=30, read_mostly=True)
@@ -71,6 +81,6 @@ MENTEE: Final = Kind(mentee, Mentee, order=80)
 HEARD_SESSION: Final = Kind(heard_session, HeardSession, order=90)
 
 KINDS: Final = (
-    GATE, PERSON, ENROLMENT, PROGRAMME, DEPARTURE, PROPOSAL, RELATIONSHIP, MENTOR_LOAD, MENTEE, HEARD_SESSION,
-    RECEIPT,
+    GATE, RUN, PERSON, ENROLMENT, PROGRAMME, DEPARTURE, PROPOSAL, RELATIONSHIP, MENTOR_LOAD, MENTEE,
+    HEARD_SESSION, RECEIPT,
 )  # fmt: skip
