@@ -1,5 +1,6 @@
 """What coordinators can do with runs, and what follows when a run's state changes. Each command can be repeated."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from shared.errors import Conflict, Invalid, NotFound
 from shared.persistence.uow import Uow
 
 AGE: Final = "run-age"
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}")
 
 
 async def request_run(
@@ -59,6 +61,9 @@ def _configured(usual: Configuration, differences: Mapping[str, Any]) -> Configu
     for name, value in differences.items():
         inner = plain.get(name)
         plain[name] = {**inner, **value} if isinstance(inner, dict) and isinstance(value, Mapping) else value
+    for name in ("version", "seed"):
+        if not isinstance(plain[name], str) or not _IDENTIFIER.fullmatch(plain[name]):
+            raise Invalid("bad_configuration", f"The {name} is an identifier of at most 128 characters.")
     try:
         return Configuration.read(plain)
     except InvalidConfiguration as error:

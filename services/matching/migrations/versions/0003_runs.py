@@ -55,17 +55,17 @@ def _runs() -> None:
         input_hash text,
         mentees integer NOT NULL CHECK (mentees >= 0),
         mentors integer NOT NULL CHECK (mentors >= 0),
-        found jsonb,
-        figures jsonb,
-        publication jsonb,
+        found jsonb NOT NULL CHECK (jsonb_typeof(found) IN ('object', 'null')),
+        figures jsonb NOT NULL CHECK (jsonb_typeof(figures) IN ('object', 'null')),
+        publication jsonb NOT NULL CHECK (jsonb_typeof(publication) IN ('object', 'null')),
         PRIMARY KEY (tenant, run_id),
         CONSTRAINT leased_while_working CHECK (leased_until IS NULL OR {WORK}),
         CONSTRAINT found_when_ready CHECK (
-            (found IS NOT NULL) >= (state IN ('ready', 'publishing', 'published'))),
+            found <> 'null' OR state NOT IN ('ready', 'publishing', 'published')),
         CONSTRAINT failed_for_a_reason CHECK (state NOT IN ('discarded', 'failed') OR reason IS NOT NULL),
         CONSTRAINT over_is_empty CHECK (state NOT IN ('discarded', 'failed') OR NOT kept),
         CONSTRAINT published_by_somebody CHECK (
-            (publication IS NOT NULL) = (state IN ('publishing', 'published')))
+            (publication <> 'null') = (state IN ('publishing', 'published')))
     )""",
     )
     op.execute(
