@@ -4,9 +4,9 @@ Between the look and the lock the world goes on: a pair is proposed only if both
 Thousands of pairs are one transaction, written in stretches, so that requests and events are served meanwhile.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from itertools import groupby
 from typing import Final
 
 from services.matching.domain.mentees import Standing
@@ -17,10 +17,12 @@ from services.matching.pairs import open_proposal
 from services.matching.solver_process import Pair
 from services.matching.store import ENROLMENT, MENTEE, MENTOR_LOAD, PERSON, PROPOSAL, SeenPool
 from shared.contracts import derived_id
+from shared.persistence.kinds import Key
 from shared.persistence.uow import Uow, Want, want
 
 PAIRS_AT_A_TIME: Final = 100
 _ROWS_AT_A_TIME: Final = 500
+_WANTS_AT_A_TIME: Final = 2000
 
 
 def proposal_id_of(programme_id: str, mentee_id: str, mentor_id: str, attempt: int) -> str:
@@ -44,11 +46,15 @@ def wants_of(seen: SeenPool, pairs: Iterable[Pair]) -> Iterator[Want]:
 
 async def lock(uow: Uow, wants: Iterable[Want]) -> None:
     """Load and lock them as :meth:`Uow.prefetch` does, in the same order, some hundred rows at a time."""
-    ordered = sorted(set(wants), key=lambda one: (one.kind.order, one.kind.name, one.fields, one.values))
-    for _, group in groupby(ordered, key=lambda one: (one.kind.name, one.fields)):
-        some = list(group)
-        for begin in range(0, len(some), _ROWS_AT_A_TIME):
-            await uow.prefetch(some[begin : begin + _ROWS_AT_A_TIME])
+    by_kind: dict[tuple[int, str, tuple[str, ...]], dict[Key, Want]] = {}
+    for number, one in enumerate(wants):
+        by_kind.setdefault((one.kind.order, one.kind.name, one.fields), {})[one.values] = one
+        if number % _WANTS_AT_A_TIME == 0:
+            await asyncio.sleep(0)
+    for _, some in sorted(by_kind.items()):
+        keys = sorted(some)
+        for begin in range(0, len(keys), _ROWS_AT_A_TIME):
+            await uow.prefetch([some[key] for key in keys[begin : begin + _ROWS_AT_A_TIME]])
 
 
 async def why_not_now(uow: Uow, seen: SeenPool, pair: Pair) -> Dropped | None:

@@ -55,7 +55,7 @@ def begin() -> None:
 def be_modest() -> None:
     """Whoever serves requests and events on the same cores comes first; when memory runs out, this process goes
     and not the service."""
-    os.nice(10)
+    os.nice(5)
     with suppress(OSError):  # not where /proc is hidden
         Path("/proc/self/oom_score_adj").write_text("500")
 

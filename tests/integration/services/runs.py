@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 SPRING: Final = "spring"
 BOSS: Final = "boss"
 _SKILLS: Final = ("python", "sql", "law", "talks", "design")
-_SECONDS: Final = 120.0
+_SECONDS: Final = 240.0
 
 
 class Programme:
