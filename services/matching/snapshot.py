@@ -4,7 +4,6 @@ Side ``mentee`` and ``mentor`` hold people, ``line`` holds who reports to whom. 
 table, and what is slow runs in a thread or in the solver's process.
 """
 
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -120,8 +119,8 @@ def _side(read: Mapping[tuple[str, int], Part], side: str) -> tuple[Participant,
 
 
 def _packed(part: Part) -> bytes:
-    return zlib.compress(_encoder.encode(part), 1)
+    return _encoder.encode(part)
 
 
 def _unpacked(content: bytes) -> Part:
-    return _decoder.decode(zlib.decompress(content))
+    return _decoder.decode(content)
