@@ -80,7 +80,7 @@ class _Running:
         context = multiprocessing.get_context("spawn")  # a fork would copy sockets, locks and threads
         self._limits = limits
         self._ours, self._theirs = context.Pipe()
-        self._process = context.Process(target=solve, args=(self._theirs,), daemon=True)
+        self._process = context.Process(target=solve, args=(self._theirs,), name="matching-run", daemon=True)
         self._deadline = asyncio.get_running_loop().time() + limits.seconds
         self._pending: asyncio.Future[Any] | None = None
 

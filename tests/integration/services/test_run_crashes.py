@@ -145,9 +145,7 @@ async def child() -> Any:
     """The process that computes."""
 
     async def there() -> Any:
-        return next(
-            (one for one in multiprocessing.active_children() if one.name.startswith("Process-")), None
-        )
+        return next((one for one in multiprocessing.active_children() if one.name == "matching-run"), None)
 
     return await eventually(there, what="a process that computes", every=0.01)
 

@@ -1,4 +1,4 @@
-"""10,000 people who look for a mentor, and 4,000 who offer a place: nothing holds up the service's event loop.
+"""6,000 people who look for a mentor, and 4,000 who offer places: nothing holds up the service's event loop.
 
 What is asserted are counts and states; how long the loop was held up is printed, and bounded generously, because the
 machine that runs the tests is not idle. The figures are in docs/architecture/matching.md.
@@ -25,7 +25,7 @@ from tests.unit.matching.engine.support import crowd
 
 pytestmark = pytest.mark.timeout(600)
 
-MENTEES, MENTORS = 10_000, 4_000
+MENTEES, MENTORS = 6_000, 4_000
 MOST_SECONDS: Final = 0.5
 """Of processor time that one turn of the loop may take here."""
 
