@@ -16,6 +16,7 @@ from services.matching.store.tables import PROGRAMME
 from shared.persistence.uow import Uow
 
 Rows = Sequence[Sequence[Any]]
+_ROWS_AT_A_TIME: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,23 @@ async def read_pool(uow: Uow, programme_id: str, *, also_empty: bool = False) ->
     programme = await peek(uow, PROGRAMME, programme_id)
     if programme is None or not programme.active:
         return None
-    mentees = await uow.rows(_MENTEES, programme=programme_id)
+    mentees = await _all(uow, _MENTEES, programme=programme_id)
     if not mentees and not also_empty:
         return None
-    mentors = await uow.rows(_MENTORS, programme=programme_id)
+    mentors = await _all(uow, _MENTORS, programme=programme_id)
     people = sorted({row[0] for row in mentees} | {row[0] for row in mentors})
-    lines = await uow.rows(_LINES, people=people)
-    earlier = await uow.rows(_EARLIER, programme=programme_id)
+    lines = await _all(uow, _LINES, people=people)
+    earlier = await _all(uow, _EARLIER, programme=programme_id)
     return await asyncio.to_thread(_seen, programme, uow.now.date(), mentees, mentors, lines, earlier)
+
+
+async def _all(uow: Uow, statement: sa.TextClause, **values: Any) -> Rows:
+    """All rows, some hundred at a time: ten thousand at once would hold up the event loop."""
+    rows: list[Sequence[Any]] = []
+    async with uow.connection.stream(statement, {"tenant": uow.tenant, **values}) as result:
+        async for some in result.partitions(_ROWS_AT_A_TIME):
+            rows.extend(some)
+    return rows
 
 
 def _seen(

@@ -4,6 +4,7 @@ What is asserted are counts and states; how long the loop was held up is printed
 machine that runs the tests is not idle. The figures are in docs/architecture/matching.md.
 """
 
+import gc
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from services.matching.engine import Pool
 from services.matching.waking import run_round_now
 from shared.contracts.pairs import ProposalChanged
 from shared.persistence.kinds import Kind
+from shared.runtime.entry import spare_collections
 from tests.integration.services.runs import SPRING, Programme, working
 from tests.support.loop_lag import measured_lag
 from tests.support.platform import Databases, Instance, Platform, new_tenant
@@ -32,8 +34,12 @@ MOST_SECONDS: Final = 0.5
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def platform(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    usual = gc.get_threshold()
+    spare_collections()  # as a service does
     async with Platform.open(databases, tmp_path_factory.mktemp("issuer")) as platform:
         yield platform
+    gc.unfreeze()
+    gc.set_threshold(*usual)
     solver.close()
 
 
