@@ -91,7 +91,8 @@ class RunForm(BaseModel):
 
     run_id: Key | None = None
     """Chosen by the caller, so that the request can be repeated; else a new one."""
-    form: Literal["one-to-one"] = "one-to-one"
+    form: Literal["one-to-one", "reverse"] | None = None
+    """Short for the same name in *configuration*."""
     configuration: dict[str, Any] = {}
     """Differences from the programme's configuration, by name: ``{"weights": {"skill": 800}}``."""
     objective: Objective | None = None

@@ -38,13 +38,12 @@ _WITH_RESULT: Final = (RunState.READY, RunState.PUBLISHING, RunState.PUBLISHED)
 @api.post("/programmes/{programme_id}/runs", allow=[COORDINATOR], status_code=202)
 async def request(programme_id: Key, form: RunForm, call: CurrentCall) -> RunView:
     """Ask for a run with the people who wait when it begins. Nobody is told of its pairs before it is published."""
-    differences = {name: getattr(form, name) for name in ("objective", "fairness_loss")}
+    differences = {name: getattr(form, name) for name in ("form", "objective", "fairness_loss")}
     run = await runs.request_run(
         call.uow,
         programme_id,
         call.caller.subject,
         run_id=form.run_id,
-        form=form.form,
         differences=form.configuration
         | {name: value for name, value in differences.items() if value is not None},
     )

@@ -123,7 +123,7 @@ def _solve(job: Job, send: Callable[[tuple[Any, ...]], None]) -> None:
         "unmatched": len(result.unmatched),
         "digest": result.digest,
     }
-    send(("done", Done(input_hash, found, figures_of(pool, result))))
+    send(("done", Done(input_hash, found, result.figures.plain())))
 
 
 class _Teller:
@@ -138,31 +138,6 @@ class _Teller:
         if what != self._what or now - self._last >= _TELL_SECONDS:
             self._last, self._what = now, what
             self._send(("progress", what, share))
-
-
-def figures_of(pool: Pool, result: Any) -> dict[str, Any]:
-    """Numbers for the report."""
-    scores = sorted(pair.score for pair in result.pairs)
-    loads: dict[str, int] = {}
-    for pair in result.pairs:
-        loads[pair.mentor_id] = loads.get(pair.mentor_id, 0) + 1
-    why: dict[str, int] = {}
-    forbidden: dict[str, int] = {}
-    for one in result.unmatched:
-        why[one.why.value] = why.get(one.why.value, 0) + 1
-        for name, count in _named(one.forbidden).items():
-            forbidden[name] = forbidden.get(name, 0) + count
-    return {
-        "lowest": scores[0] if scores else None,
-        "median": scores[len(scores) // 2] if scores else None,
-        "highest": scores[-1] if scores else None,
-        "mentors_with_room": sum(mentor.free > 0 for mentor in pool.mentors),
-        "mentors_used": len(loads),
-        "places": sum(mentor.free for mentor in pool.mentors),
-        "unmatched": why,
-        "forbidden": forbidden,
-        "circles": len(result.circles),
-    }
 
 
 def explain(question: Question) -> dict[str, Any]:
@@ -215,8 +190,8 @@ def compute_job(job: Job) -> Result:
 
 def broken(job: Job, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Of these pairs of people of the job, those that a rule forbids, and which does."""
-    from services.matching.engine.arrays import Rule
     from services.matching.engine.encode import encode
+    from services.matching.engine.factors import Rule
     from services.matching.engine.pairwise import broken_rule
 
     encoded = encode(snapshot.read(job.parts, job.as_of), Configuration.read(job.configuration))

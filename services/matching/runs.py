@@ -9,13 +9,14 @@ from typing import Any, Final
 from services.matching import snapshot, store
 from services.matching.domain.pairs import Refused
 from services.matching.domain.runs import Run, RunReason, RunState, due_next
-from services.matching.engine import Configuration, InvalidConfiguration
+from services.matching.engine import Configuration, Form, InvalidConfiguration
 from services.matching.speech import say_run
 from services.matching.store import PROGRAMME, RUN
 from shared.errors import Conflict, Invalid, NotFound
 from shared.persistence.uow import Uow
 
 AGE: Final = "run-age"
+_FORMS: Final = (Form.ONE_TO_ONE, Form.REVERSE)
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}")
 
 
@@ -25,7 +26,6 @@ async def request_run(
     person_id: str,
     *,
     run_id: str | None,
-    form: str,
     differences: Mapping[str, Any],
 ) -> Run:
     """Ask for a run. *differences* are from the programme's configuration, as plain values."""
@@ -43,7 +43,7 @@ async def request_run(
         run_id=identity,
         version=1,
         programme_id=programme_id,
-        form=form,
+        form=configuration.form,
         state=RunState.REQUESTED,
         requested_by=person_id,
         requested_at=uow.now,
@@ -61,15 +61,18 @@ def _configured(usual: Configuration, differences: Mapping[str, Any]) -> Configu
     for name, value in differences.items():
         inner = plain.get(name)
         plain[name] = {**inner, **value} if isinstance(inner, dict) and isinstance(value, Mapping) else value
-    for name in ("version", "seed"):
+    for name in ("version", "seed", "embedder"):
         if not isinstance(plain[name], str) or not _IDENTIFIER.fullmatch(plain[name]):
             raise Invalid("bad_configuration", f"The {name} is an identifier of at most 128 characters.")
     try:
-        return Configuration.read(plain)
+        made = Configuration.read(plain)
     except InvalidConfiguration as error:
         raise Invalid("bad_configuration", str(error)) from None
     except TypeError:
         raise Invalid("bad_configuration", "The configuration holds a value of a wrong type.") from None
+    if made.form not in _FORMS:
+        raise Invalid("bad_configuration", f"Runs have the forms {' and '.join(_FORMS)}.")
+    return made
 
 
 async def publish_run(uow: Uow, run_id: str, person_id: str) -> Run:

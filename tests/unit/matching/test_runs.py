@@ -32,7 +32,7 @@ FOUND = {"value": 7, "bound": 8, "gap": 1 / 7, "matched": 1, "unmatched": 0}
 
 async def requested(world: World, **more: Any) -> Run:
     await world.hear(programme())
-    values: dict[str, Any] = {"run_id": "r", "form": "one-to-one", "differences": {}}
+    values: dict[str, Any] = {"run_id": "r", "differences": {}}
     return await world.do(lambda uow: request_run(uow, SPRING, "boss", **(values | more)))
 
 
@@ -59,15 +59,21 @@ async def test_the_same_request_again_is_the_same_run(world: World, run: Run) ->
     assert await requested(world, differences={"tolerance": 0.5}) == run
     await world.hear(programme("autumn"))
     with pytest.raises(Conflict) as refused:
-        await world.do(
-            lambda uow: request_run(uow, "autumn", "boss", run_id="r", form="one-to-one", differences={})
-        )
+        await world.do(lambda uow: request_run(uow, "autumn", "boss", run_id="r", differences={}))
     assert refused.value.code == "run_elsewhere"
 
 
 @pytest.mark.parametrize(
     "differences",
-    [{"weights": {"skill": -1}}, {"weights": []}, {"seed": "a\x00"}, {"version": ""}, {"rules": {"x": 1}}],
+    [
+        {"form": "peer"},
+        {"embedder": "\x00"},
+        {"weights": {"skill": -1}},
+        {"weights": []},
+        {"seed": "a\x00"},
+        {"version": ""},
+        {"rules": {"x": 1}},
+    ],
     ids=str,
 )
 async def test_a_configuration_that_cannot_be_is_refused(world: World, differences: dict[str, Any]) -> None:
