@@ -1,8 +1,10 @@
 """HTTP of runs, for coordinators of the programme only. ``api`` puts these routes beside its own."""
 
+import asyncio
 from typing import Annotated, Any, Final
 
 from fastapi import Query, Request
+from fastapi.responses import HTMLResponse
 
 from services.matching import runs, solver, store
 from services.matching.access import COORDINATOR, COORDINATOR_OF_RUN
@@ -19,6 +21,8 @@ from services.matching.forms import (
     RunUnmatchedView,
     RunView,
 )
+from services.matching.report import render
+from services.matching.run_report import MOST_LEFT, report_of
 from services.matching.run_solver import Job, NotInRun, Question, explain
 from services.matching.snapshot import part_of
 from services.matching.store import RUN
@@ -102,9 +106,8 @@ async def compare(
     run_id: Key, other_id: Key, call: CurrentCall, after: After = None, limit: Limit = 100
 ) -> CompareView:
     """What is different in another run of the programme."""
-    run, other = await _result(call.uow, run_id), await _result(call.uow, other_id)
-    if run.programme_id != other.programme_id:
-        raise NotFound("run_unknown", "There is no such run in this programme.")
+    run = await _result(call.uow, run_id)
+    other = await _of_same_programme(call.uow, run, other_id)
     counts = await store.compare_counts(call.uow, run_id, other_id)
     changes = await store.compare_changes(call.uow, run_id, other_id, after or "", limit)
     return CompareView(
@@ -116,6 +119,20 @@ async def compare(
         changes=[ChangeView.model_validate(row) for row in changes],
         next=changes[-1]["mentee_id"] if len(changes) == limit else None,
     )
+
+
+@api.get("/runs/{run_id}/report", allow=[COORDINATOR_OF_RUN], response_class=HTMLResponse)
+async def report(
+    run_id: Key, call: CurrentCall, compare: Annotated[Key | None, Query()] = None
+) -> HTMLResponse:
+    """The run as a page for people, beside another run if one is named."""
+    run = await _result(call.uow, run_id)
+    left = await store.run_unmatched(call.uow, run_id, "", MOST_LEFT)
+    beside: tuple[Run, dict[str, int]] | None = None
+    if compare is not None:
+        other = await _of_same_programme(call.uow, run, compare)
+        beside = other, await store.compare_counts(call.uow, run_id, compare)
+    return HTMLResponse(await asyncio.to_thread(render, report_of(run, left, beside)))
 
 
 @api.get("/runs/{run_id}/explain", allow=[COORDINATOR_OF_RUN], detached=True)
@@ -164,6 +181,13 @@ async def _result(uow: Uow, run_id: str) -> Run:
     if run.state not in _WITH_RESULT or not run.kept:
         raise Conflict("no_result", f"The run is {run.state}, and has no pairs to show.")
     return run
+
+
+async def _of_same_programme(uow: Uow, run: Run, other_id: str) -> Run:
+    other = await _result(uow, other_id)
+    if run.programme_id != other.programme_id:
+        raise NotFound("run_unknown", "There is no such run in this programme.")
+    return other
 
 
 def _two(after: str | None) -> tuple[str, str]:

@@ -130,6 +130,7 @@ ROUTES: Final[dict[str, dict[str, Expected]]] = {
         "GET /runs/{run_id}/pairs": may("coordinator", elsewhere=UNKNOWN),
         "GET /runs/{run_id}/unmatched": may("coordinator", elsewhere=UNKNOWN),
         "GET /runs/{run_id}/compare/{other_id}": may("coordinator", elsewhere=UNKNOWN),
+        "GET /runs/{run_id}/report": may("coordinator", elsewhere=UNKNOWN),
         "GET /runs/{run_id}/explain": may("coordinator", elsewhere=UNKNOWN),
         "POST /runs/{run_id}/publish": may("coordinator", elsewhere=UNKNOWN),
         "POST /runs/{run_id}/discard": may("coordinator", elsewhere=UNKNOWN, unless="run_published"),

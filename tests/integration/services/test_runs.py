@@ -81,6 +81,12 @@ async def test_the_same_people_give_the_same_bytes_and_other_weights_are_compare
     pairs, others = await spring.pairs(first["run_id"]), await spring.pairs(other["run_id"])
     compared = await spring.ask("GET", f"/runs/{first['run_id']}/compare/{other['run_id']}?limit=500")
     assert (compared["same_people"], compared["same_configuration"]) == (True, False)
+    page = await spring.matching.call(
+        spring.boss, "GET", f"/runs/{first['run_id']}/report", params={"compare": other["run_id"]}
+    )
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert first["run_id"] in page.text
+    assert other["run_id"] in page.text
     kept = [mentee for mentee in pairs if pairs[mentee] == others.get(mentee)]
     assert (compared["kept"], compared["added"]) == (len(kept), len(others.keys() - pairs.keys()))
     assert {c["mentee_id"]: c["other_mentor_id"] for c in compared["changes"]} == {
