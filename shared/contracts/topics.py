@@ -46,6 +46,8 @@ class Topic:
     """Other people's systems write here: fields beyond the contract are dropped and counted by name."""
     everybody: bool = False
     """Every service writes here, each about aggregates of its own."""
+    confided_to: tuple[str, ...] = ()
+    """The services that alone read it beside its owner; empty for all."""
 
     @property
     def writers(self) -> tuple[str, ...]:
@@ -110,7 +112,16 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         "programme", "profiles", "Programmes and their configuration.", "programme id", (ProgrammeChanged,)
     ),
-    Topic("enrolment", "profiles", "Who takes part in what, as what.", "enrolment id", (EnrolmentChanged,)),
+    Topic(
+        "enrolment",
+        "profiles",
+        "Who takes part in what, as what, and whom they wish for or avoid.",
+        "enrolment id",
+        (EnrolmentChanged,),
+        retention_days=7,
+        personal=True,
+        confided_to=("matching",),
+    ),
     Topic(
         "proposal",
         "matching",
