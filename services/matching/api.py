@@ -40,8 +40,8 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 
 @api.get("/people/{person_id}/export", allow=[self_is("person_id"), PRIVACY])
 async def person_export(person_id: Key, call: CurrentCall) -> dict[str, Any]:
-    """Everything that this service holds about a person, by table."""
-    return await export(call.uow, person_id)
+    """Everything that this service holds about a person, by table. An avoid list is shown to its person only."""
+    return await export(call.uow, person_id, own=call.caller.subject == person_id)
 
 
 @api.get("/me/proposals", allow=[any_person()])
@@ -95,7 +95,7 @@ async def end(relationship_id: Key, form: EndForm, call: CurrentCall) -> Relatio
 @api.post("/programmes/{programme_id}/rounds", allow=[COORDINATOR], status_code=202)
 async def start_round(programme_id: Key, call: CurrentCall) -> RoundView:
     """Let the next matching round run now instead of waiting for its time."""
-    commands.start_round(call.uow, programme_id)
+    await commands.start_round(call.uow, programme_id)
     return RoundView(programme_id=programme_id, due=call.uow.now)
 
 

@@ -1,6 +1,7 @@
 """From pairs of a computation to open proposals: lock, check against the present, propose. For rounds and for runs.
 
-Between the look and the lock the world goes on: a pair is proposed only if both people are still as they were seen.
+Between the look and the lock the world goes on: a pair is proposed only if both people are still as they were seen and
+neither avoids the other now.
 Thousands of pairs are one transaction, written in stretches, so that requests and events are served meanwhile.
 """
 
@@ -11,14 +12,14 @@ from typing import Final
 
 from services.matching.domain.mentees import Standing
 from services.matching.domain.pairs import Proposal, ProposalStatus
-from services.matching.domain.people import Programme
+from services.matching.domain.people import Programme, avoids
 from services.matching.domain.runs import Dropped
 from services.matching.pairs import open_proposal
 from services.matching.solver_process import Pair
 from services.matching.store import ENROLMENT, MENTEE, MENTOR_LOAD, PERSON, PROPOSAL, SeenPool
 from shared.contracts import derived_id
 from shared.persistence.kinds import Key
-from shared.persistence.uow import Uow, Want, want
+from shared.persistence.uow import Uow, Want, want, want_all
 
 PAIRS_AT_A_TIME: Final = 100
 _ROWS_AT_A_TIME: Final = 500
@@ -39,7 +40,8 @@ def wants_of(seen: SeenPool, pairs: Iterable[Pair]) -> Iterator[Want]:
             continue
         yield want(PERSON, pair.mentee_id)
         yield want(PERSON, pair.mentor_id)
-        yield want(ENROLMENT, seen.enrolments[pair.mentor_id])
+        yield want_all(ENROLMENT, person_id=pair.mentee_id)
+        yield want_all(ENROLMENT, person_id=pair.mentor_id)
         yield want(PROPOSAL, _id_of(seen, pair))
         yield want(MENTOR_LOAD, pair.mentor_id)
 
@@ -70,11 +72,15 @@ async def why_not_now(uow: Uow, seen: SeenPool, pair: Pair) -> Dropped | None:
         return Dropped.CHANGED_MEANWHILE
     mentor = await uow.get(PERSON, pair.mentor_id)
     mentee = await uow.get(PERSON, pair.mentee_id)
+    wishes = await uow.find(ENROLMENT, person_id=pair.mentee_id)
+    offers = await uow.find(ENROLMENT, person_id=pair.mentor_id)
     enrolment = await uow.get(ENROLMENT, seen.enrolments[pair.mentor_id])
     load = await uow.get(MENTOR_LOAD, pair.mentor_id)
     if mentor is None or not mentor.matchable or enrolment is None or not enrolment.active or load is None:
         return Dropped.MENTOR_GONE
-    if load.used >= mentor.mentor_capacity:
+    if avoids(wishes, pair.mentor_id) or avoids(offers, pair.mentee_id):
+        return Dropped.CHANGED_MEANWHILE  # told in confidence: no word of its own
+    if enrolment.paused or load.used >= mentor.mentor_capacity:
         return Dropped.MENTOR_FULL
     if (
         mentor.version != seen.versions[pair.mentor_id]

@@ -19,13 +19,13 @@ from shared.persistence.uow import Uow, Want, want
 async def run_round(uow: Uow, programme_id: str) -> None:
     """Propose a mentor to everybody who waits in the programme and for whom there is one."""
     seen = await store.read_pool(uow, programme_id)
-    if seen is None:
+    if seen is None or not seen.programme.has_rounds:
         return
     result = await solver.match(seen.pool, seen.configuration, lambda: store.keep_alive(uow))
     await lock(uow, _wants(seen, result))
     await pass_gate(uow)
     programme = await uow.get(PROGRAMME, programme_id)
-    if programme is None or not programme.active:
+    if programme is None or not programme.has_rounds:
         return
     made = True
     for number, pair in enumerate(result.pairs, start=1):

@@ -24,6 +24,14 @@ from services.matching.solver_process import MOST_THREADS, Result, begin, comput
 
 _ROWS_AT_A_TIME: Final = 500
 _TELL_SECONDS: Final = 0.2
+_IN_CONFIDENCE: Final = ("avoid", "failed-before")
+_KEPT_APART: Final = "kept-apart"
+_FEW: Final = 5
+"""Fewer pairs than so many that are kept apart are not told of: one could guess whose they are."""
+_KEPT_APART_WORDS: Final = (
+    "They are kept apart: proposed or paired before without success, or"
+    " one of the two has told matching so in confidence."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ def _solve(job: Job, send: Callable[[tuple[Any, ...]], None]) -> None:
                 {
                     "mentee": [one.mentee_id for one in left],
                     "why": [one.why.value for one in left],
-                    "forbidden": [_json(_named(one.forbidden)) for one in left],
+                    "forbidden": [_json(_forbidden_openly(one.forbidden)) for one in left],
                 },
             )
         )
@@ -123,7 +131,7 @@ def _solve(job: Job, send: Callable[[tuple[Any, ...]], None]) -> None:
         "unmatched": len(result.unmatched),
         "digest": result.digest,
     }
-    send(("done", Done(input_hash, found, result.figures.plain())))
+    send(("done", Done(input_hash, found, _openly(result.figures.plain()))))
 
 
 class _Teller:
@@ -142,9 +150,10 @@ class _Teller:
 
 def explain(question: Question) -> dict[str, Any]:
     """The pair's score, and the rule or the price that decides. Raises :class:`NotInRun`."""
+    from services.matching.engine.factors import Factor
     from services.matching.engine.encode import Encoder
+    from services.matching.engine.explain import NotPaired, why_not
     from services.matching.engine.explain import explain as explain_pair
-    from services.matching.engine.explain import rule_sentence, why_not
 
     pool = snapshot.read(question.job.parts, question.job.as_of)
     mentee = next((person for person in pool.mentees if person.person_id == question.mentee_id), None)
@@ -163,19 +172,19 @@ def explain(question: Question) -> dict[str, Any]:
     reason = why_not(encoded, question.prices, chosen, 0, number)
     return {
         "verdict": reason.verdict.value,
-        "sentence": reason.sentence,
+        "sentence": rule_sentence(pair.rules[0]) if reason.verdict is NotPaired.RULE else reason.sentence,
         "score": pair.score,
         "shares": [
             {
                 "factor": _name(share.factor),
                 "points": share.points,
                 "share": share.share,
-                "words": list(share.words),
+                "words": [] if share.factor is Factor.PREFERENCES else list(share.words),
             }
             for share in pair.shares
         ],
         "reasons": list(pair.reasons),
-        "rules": [{"rule": _name(rule), "sentence": rule_sentence(rule)} for rule in pair.rules],
+        "rules": [{"rule": rule_name(rule), "sentence": rule_sentence(rule)} for rule in pair.rules],
         "price": reason.price,
         "gain": reason.gain,
         "own_mentor_id": own,
@@ -201,13 +210,43 @@ def broken(job: Job, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], 
     for mentee_id, mentor_id in pairs:
         rule = Rule(int(broken_rule(encoded.people, mentees[mentee_id], mentors[mentor_id])))
         if rule is not Rule.NONE:
-            found[mentee_id, mentor_id] = _name(rule)
+            found[mentee_id, mentor_id] = rule_name(rule)
     return found
 
 
 def _name(member: Any) -> str:
     """A factor or rule as it is spelt outside the engine."""
     return str(member.name).lower().replace("_", "-")
+
+
+def rule_name(rule: Any) -> str:
+    """A rule as coordinators read it. An avoid list is told in confidence, so it has no word of its own."""
+    name = _name(rule)
+    return _KEPT_APART if name in _IN_CONFIDENCE else name
+
+
+def rule_sentence(rule: Any) -> str:
+    """The same as a sentence."""
+    from services.matching.engine import explain
+
+    return _KEPT_APART_WORDS if rule_name(rule) == _KEPT_APART else explain.rule_sentence(rule)
+
+
+def _openly(figures: dict[str, Any]) -> dict[str, Any]:
+    """Figures for coordinators: pairs that are kept apart are a number, unless they are few."""
+    forbidden: dict[str, int] = {}
+    for name, count in figures["forbidden"].items():
+        shown = _KEPT_APART if name in _IN_CONFIDENCE else name
+        forbidden[shown] = forbidden.get(shown, 0) + count
+    if forbidden.get(_KEPT_APART, 0) < _FEW:
+        forbidden.pop(_KEPT_APART, None)
+    return {**figures, "forbidden": forbidden}
+
+
+def _forbidden_openly(counts: Mapping[Any, int]) -> dict[str, int]:
+    """How many mentors each rule takes away from one mentee, without those who are kept apart: that number would tell
+    that somebody avoids somebody."""
+    return {name: count for name, count in _named(counts).items() if name not in _IN_CONFIDENCE}
 
 
 def _named(counts: Mapping[Any, int]) -> dict[str, int]:

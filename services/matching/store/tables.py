@@ -31,16 +31,18 @@ _text, _int, _bigint, _bool, _json = sa.Text(), sa.Integer(), sa.BigInteger(), s
 gate = _table("gate", ("name",))
 person = _table(
     "person", ("person_id",), version=_bigint, status=_text, spell=_int, manager_id=_text, department=_text,
-    team=_text, time_zone=_text, languages=_json, job_level=_int, skills_offered=_json, skills_wanted=_json,
-    interests=_json, goals=_text, working_style=_text, mentor_capacity=_int, matching_consent=_bool,
+    team=_text, office=_text, time_zone=_text, languages=_json, job_level=_int, skills_offered=_json,
+    skills_wanted=_json, interests=_json, goals=_text, working_style=_text, mentor_capacity=_int,
+    matching_consent=_bool,
 )  # fmt: skip
 enrolment = _table(
     "enrolment", ("enrolment_id",), version=_bigint, programme_id=_text, person_id=_text, role=_text,
-    status=_text,
+    status=_text, choices=_json, avoid=_json, preferences=_json, paused=_bool,
 )  # fmt: skip
 programme = _table(
     "programme", ("programme_id",), version=_bigint, active=_bool, coordinator_ids=_json,
     matching_delay_minutes=_int, proposal_days=_int, minimum_level_gap=_int, same_department_allowed=_bool,
+    rounds=_text, matching=_json, configuration_version=_bigint,
 )  # fmt: skip
 departure = _table("departure", ("person_id",), spell=_int, erased_version=_bigint)
 proposal = _table(

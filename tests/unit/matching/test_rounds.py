@@ -125,7 +125,7 @@ async def test_full_mentors_are_another_reason(world: World) -> None:
 async def test_what_does_not_matter_for_matching_wakes_nobody(world: World) -> None:
     await world.hear(programme(), person("ann"), enrolment("ann", "mentee"))
     await world.wait(minutes=1)
-    await world.hear(person("ann", given_name="Anna", email="anna@example.org", team="red"))
+    await world.hear(person("ann", given_name="Anna", email="anna@example.org", job_title="Smith"))
     assert world.store.timers == {}
 
 
