@@ -144,8 +144,8 @@ STATES: Final[tuple[State, ...]] = (
         "SELECT m.tenant, m.person_id AS id, m.programme_id AS detail FROM mentee m"
         " JOIN programme p USING (tenant, programme_id)"
         " WHERE m.standing = 'eligible' AND m.place = 'free' AND m.found = 'not-tried-yet' AND p.active"
-        " AND NOT EXISTS (SELECT FROM timer t WHERE t.tenant = m.tenant AND t.kind IN ('round', 'matching')"
-        " AND (t.key = m.programme_id OR t.key LIKE m.programme_id || '|%'))",
+        " AND p.rounds = 'automatic' AND NOT EXISTS (SELECT FROM timer t WHERE t.tenant = m.tenant"
+        " AND t.kind IN ('round', 'matching') AND (t.key = m.programme_id OR t.key LIKE m.programme_id || '|%'))",
     ),
     State(
         "I8", "matching", "a run was begun and nobody goes on with it", f"matching_run WHERE state IN ({_RUN_WORK})",

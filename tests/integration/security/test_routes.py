@@ -99,12 +99,16 @@ ROUTES: Final[dict[str, dict[str, Expected]]] = {
         "PUT /programmes/{programme_id}": may(
             "admin", "coordinator", elsewhere=NOTHING_OF_OURS, body=_PROGRAMME_BODY
         ),
+        "PUT /programmes/{programme_id}/matching": may("admin", "coordinator", elsewhere=UNKNOWN, body={}),
+        "GET /programmes/{programme_id}/matching": may(elsewhere=UNKNOWN),
         "GET /programmes": may(elsewhere=NOTHING_OF_OURS),
         "GET /programmes/{programme_id}": may(elsewhere=UNKNOWN),
         "GET /programmes/{programme_id}/enrolments": may("coordinator"),
         f"PUT {_ENROLMENT}": may(
             "mentee", "coordinator", elsewhere=UNKNOWN, body={"consent_to_matching": True}
         ),
+        f"GET {_ENROLMENT}/wishes": may("mentee", elsewhere=UNKNOWN),
+        f"PUT {_ENROLMENT}/wishes": may("mentee", elsewhere=UNKNOWN, body={}),
         f"DELETE {_ENROLMENT}": may("mentee", "coordinator", elsewhere=UNKNOWN),
         "GET /me/enrolments": may(elsewhere=NOTHING_OF_OURS),
         "GET /hr/dropped-fields": may("hr", "operator", elsewhere=NOTHING_OF_OURS),
