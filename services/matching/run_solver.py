@@ -150,10 +150,10 @@ class _Teller:
 
 def explain(question: Question) -> dict[str, Any]:
     """The pair's score, and the rule or the price that decides. Raises :class:`NotInRun`."""
-    from services.matching.engine.factors import Factor
     from services.matching.engine.encode import Encoder
     from services.matching.engine.explain import NotPaired, why_not
     from services.matching.engine.explain import explain as explain_pair
+    from services.matching.engine.factors import Factor
 
     pool = snapshot.read(question.job.parts, question.job.as_of)
     mentee = next((person for person in pool.mentees if person.person_id == question.mentee_id), None)

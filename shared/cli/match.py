@@ -23,6 +23,10 @@ _FINE: Final = ("ready", "published", *UNDER_WAY)
 
 def request(
     programme: Programme,
+    form: Annotated[
+        Literal["one-to-one", "reverse"] | None,
+        typer.Option(help="Reverse: mentors stand below their mentees.", show_default=False),
+    ] = None,
     objective: Annotated[
         Literal["people", "value"] | None,
         typer.Option(help="As many people as possible, or the highest sum of scores.", show_default=False),
@@ -55,12 +59,12 @@ def request(
     The programme's own settings hold but for those given here: so weights can be tried. Exit code 1 when the run
     comes to no result. Ctrl-C ends the waiting and not the run.
     """
-    form: Document = {"configuration": _settings(settings or [])}
-    given = {"objective": objective, "fairness_loss": fairness_loss, "run_id": identity}
-    form |= {name: value for name, value in given.items() if value is not None}
+    wanted: Document = {"configuration": _settings(settings or [])}
+    given = {"form": form, "objective": objective, "fairness_loss": fairness_loss, "run_id": identity}
+    wanted |= {name: value for name, value in given.items() if value is not None}
 
     async def work(runs: Runs) -> Document:
-        run = await runs.of_programme(programme, "POST", json=form)
+        run = await runs.of_programme(programme, "POST", json=wanted)
         return await _watched(runs, run, quiet=as_json) if wait else run
 
     _show(asked(target_of(tenant, data_dir), coordinator, work), as_json=as_json)

@@ -1,6 +1,6 @@
 """Two runs side by side: figures, settings, and who would get another mentor."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from shared.cli.output import counted, print_line, print_table, say
@@ -10,7 +10,18 @@ Document = Mapping[str, Any]
 
 _NAMELESS: Final = ("version", "seed")
 _APART: Final = "their points do not measure the same"
-_POINTS: Final = ("value", "lowest", "median", "highest")
+_FIGURES: Final[tuple[tuple[str, Callable[[Document], Any], bool], ...]] = (
+    ("mentees who waited", lambda run: run["mentees"], False),
+    ("matched", lambda run: run["certificate"]["matched"], False),
+    ("value", lambda run: run["certificate"]["value"], True),
+    ("gap", lambda run: percent(run["certificate"]["gap"]), False),
+    ("lowest score", lambda run: next((p["score"] for p in run["figures"]["worst"]["lowest"]), None), True),
+    ("mean of the worst 5 %", lambda run: round(run["figures"]["worst"]["mean"]), True),
+    ("mean score", lambda run: round(run["figures"]["mean_score"]), True),
+    ("mentors used", lambda run: run["figures"]["load"]["used"], False),
+    ("Gini of mentors' load", lambda run: f"{run['figures']['load']['gini']:.3f}", False),
+)
+"""Label, how to read it, and whether it is in points."""
 
 
 def print_compared(found: Document) -> None:
@@ -50,30 +61,20 @@ def _short(run: str, other: str) -> tuple[str, str]:
 def _figures(
     run: Document, other: Document, names: tuple[str, str], *, comparable: bool
 ) -> Iterator[dict[str, Any]]:
-    for label, part, name in (
-        ("mentees who waited", None, "mentees"),
-        ("matched", "certificate", "matched"),
-        ("value", "certificate", "value"),
-        ("gap", "certificate", "gap"),
-        ("lowest score", "figures", "lowest"),
-        ("median score", "figures", "median"),
-        ("highest score", "figures", "highest"),
-        ("mentors used", "figures", "mentors_used"),
-    ):
-        values = [(one[part] if part else one).get(name) for one in (run, other)]
-        texts = [_text(name, value) for value in values]
-        difference = _difference(*values) if comparable or name not in _POINTS else ""
-        yield {"": label, names[0]: texts[0], names[1]: texts[1], "difference": difference}
+    for label, read, points in _FIGURES:
+        values = [read(one) if one["figures"] and one["certificate"] else None for one in (run, other)]
+        difference = _difference(*values) if comparable or not points else ""
+        yield {"": label, names[0]: _text(values[0]), names[1]: _text(values[1]), "difference": difference}
 
 
-def _text(name: str, value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None:
         return "-"
-    return percent(value) if name == "gap" else f"{value:,}"
+    return value if isinstance(value, str) else f"{value:,}"
 
 
 def _difference(before: Any, after: Any) -> str:
-    if before is None or after is None or before == after or isinstance(before, float):
+    if before is None or after is None or before == after or isinstance(before, str):
         return ""
     share = f" ({(after - before) / before:+.2%})" if before else ""
     return f"{after - before:+,}{share}"

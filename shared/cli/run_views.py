@@ -120,19 +120,29 @@ def _value(found: Document) -> str:
 
 
 def _of_figures(figures: Document) -> Iterator[tuple[str, str]]:
-    if figures["lowest"] is not None:
+    worst, load = figures["worst"], figures["load"]
+    if figures["pairs"]:
         yield (
             "scores",
-            f"lowest {figures['lowest']:,}, median {figures['median']:,}, highest {figures['highest']:,}",
+            f"lowest {worst['lowest'][0]['score']:,}, mean {figures['mean_score']:,.0f};"
+            f" the worst {worst['share']:.0%} have {worst['mean']:,.0f} on average",
         )
     yield (
         "mentors",
-        f"{figures['mentors_used']:,} used of {figures['mentors_with_room']:,} with room for {figures['places']:,}",
+        f"{load['used']:,} used of {load['mentors']:,} with room for {load['places']:,}"
+        f" (Gini coefficient {load['gini']:.2f})",
     )
     if figures["unmatched"]:
         yield "unmatched", _counts(figures["unmatched"])
     if figures["forbidden"]:
         yield "pairs ruled out for them", _counts(figures["forbidden"])
+    if figures["fairness"]:
+        raised = figures["fairness"]
+        yield (
+            "fairness",
+            f"lowest score from {raised['lowest_before']:,} to {raised['lowest_after']:,},"
+            f" for {raised['value_given_up']:,} points",
+        )
     if figures["circles"]:
         yield "reporting circles", f"{figures['circles']:,} in HR's data"
 

@@ -27,8 +27,13 @@ def run_of(state: str = "ready", identity: str = "r-1", **more: Any) -> dict[str
         "rounds": 2, "tolerance": 0.0001, "within_tolerance": True, "covers": "All pairs.", "digest": "d",
     }  # fmt: skip
     figures = {
-        "lowest": 12_500, "median": 14_000, "highest": 31_000, "mentors_with_room": 2, "mentors_used": 2,
-        "places": 3, "unmatched": {"all-full": 1}, "forbidden": {"language": 4}, "circles": 0,
+        "pairs": 3, "mean_score": 19_166.7, "unmatched": {"all-full": 1}, "forbidden": {"language": 4},
+        "worst": {
+            "share": 0.05, "pairs": 1, "highest": 12_500, "mean": 12_500.0,
+            "lowest": [{"mentee_id": "ben", "mentor_id": "noa", "score": 12_500}],
+        },
+        "load": {"mentors": 2, "places": 3, "used": 2, "mentors_by_mentees": [0, 1, 1], "gini": 0.1667},
+        "circles": 0, "fairness": None,
     }  # fmt: skip
     done = state in ("ready", "publishing", "published")
     return {
@@ -90,6 +95,8 @@ def test_a_run_is_watched_until_it_is_ready(services: FakeServices, run: Run) ->
         "57,500 points; at most 57,501 are possible: gap 0.0017 %, within the tolerance of 0.01 %"
         in result.stdout
     )
+    assert "lowest 12,500, mean 19,167; the worst 5% have 12,500 on average" in result.stdout
+    assert "2 used of 2 with room for 3 (Gini coefficient 0.17)" in result.stdout
     assert "all full 1" in result.stdout
     assert "Nobody has been told." in result.stderr
 
