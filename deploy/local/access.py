@@ -9,7 +9,8 @@ from shared.contracts.topics import SERVICES, TOPICS
 def service_rules(topic_prefix: str, group_prefix: str) -> Iterator[Allow]:
     """A service writes and reads its own topics, reads the events of all, and has its own groups.
 
-    Intake and dead-letter topics hold what other people's systems wrote, so only their owner reads them.
+    Intake and dead-letter topics hold what other people's systems wrote, so only their owner reads them; what is
+    told in confidence is read by those to whom it is told.
     """
     for service in SERVICES:
         yield Allow(service, "all", "group", f"{group_prefix}{service}.", prefix=True)
@@ -17,5 +18,6 @@ def service_rules(topic_prefix: str, group_prefix: str) -> Iterator[Allow]:
             name = f"{topic_prefix}{topic.name}"
             if service in topic.writers:
                 yield Allow(service, "write", "topic", name)
-            if topic.owner == service or (topic.events and not topic.intake):
+            readers = topic.confided_to or (SERVICES if topic.events and not topic.intake else ())
+            if service in (topic.owner, *readers):
                 yield Allow(service, "read", "topic", name)

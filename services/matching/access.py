@@ -5,8 +5,8 @@ from typing import Final
 
 from services.matching import store
 from services.matching.domain.pairs import Proposal, Relationship
-from services.matching.store import PROGRAMME, PROPOSAL, RELATIONSHIP
-from shared.errors import NotYetKnown
+from services.matching.store import PROGRAMME, PROPOSAL, RELATIONSHIP, RUN
+from shared.errors import NotFound, NotYetKnown
 from shared.http.auth import Caller
 from shared.http.rules import Rule
 from shared.persistence.uow import Uow
@@ -55,8 +55,16 @@ async def _coordinates_programme(caller: Caller, params: Mapping[str, str], uow:
     return await _coordinates(caller, params["programme_id"], uow)
 
 
+async def _coordinates_run(caller: Caller, params: Mapping[str, str], uow: Uow) -> bool:
+    run = await store.peek(uow, RUN, params["run_id"])
+    if run is None:
+        raise NotFound("run_unknown", "There is no such run.")
+    return await _coordinates(caller, run.programme_id, uow)
+
+
 PROPOSED: Final = Rule("one of the two who are proposed", _is_proposed)
 COORDINATOR_OF_PROPOSAL: Final = Rule("coordinator of the proposal's programme", _coordinates_proposal)
 PAIRED: Final = Rule("one of the two of this relationship", _is_paired)
 COORDINATOR_OF_PAIR: Final = Rule("coordinator of the relationship's programme", _coordinates_pair)
 COORDINATOR: Final = Rule("coordinator of this programme", _coordinates_programme)
+COORDINATOR_OF_RUN: Final = Rule("coordinator of the run's programme", _coordinates_run)

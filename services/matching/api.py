@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from services.matching import commands, store
+from services.matching import commands, run_api, store
 from services.matching.access import (
     COORDINATOR,
     COORDINATOR_OF_PAIR,
@@ -33,14 +33,15 @@ from shared.http.api import Api, CurrentCall
 from shared.http.rules import PRIVACY, any_person, self_is
 
 api = Api()
+api.router.include_router(run_api.api.router)
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 
 
 @api.get("/people/{person_id}/export", allow=[self_is("person_id"), PRIVACY])
 async def person_export(person_id: Key, call: CurrentCall) -> dict[str, Any]:
-    """Everything that this service holds about a person, by table."""
-    return await export(call.uow, person_id)
+    """Everything that this service holds about a person, by table. An avoid list is shown to its person only."""
+    return await export(call.uow, person_id, own=call.caller.subject == person_id)
 
 
 @api.get("/me/proposals", allow=[any_person()])
@@ -94,7 +95,7 @@ async def end(relationship_id: Key, form: EndForm, call: CurrentCall) -> Relatio
 @api.post("/programmes/{programme_id}/rounds", allow=[COORDINATOR], status_code=202)
 async def start_round(programme_id: Key, call: CurrentCall) -> RoundView:
     """Let the next matching round run now instead of waiting for its time."""
-    commands.start_round(call.uow, programme_id)
+    await commands.start_round(call.uow, programme_id)
     return RoundView(programme_id=programme_id, due=call.uow.now)
 
 

@@ -13,6 +13,7 @@ from services.matching.domain.pairs import (
     Relationship,
     RelationshipStatus,
 )
+from services.matching.domain.people import Rounds
 from services.matching.pairs import (
     close_proposal,
     end_relationship,
@@ -20,7 +21,7 @@ from services.matching.pairs import (
     start_relationship,
 )
 from services.matching.speech import say_proposal
-from services.matching.store import MENTEE, MENTOR_LOAD, PERSON, PROPOSAL, RELATIONSHIP
+from services.matching.store import MENTEE, MENTOR_LOAD, PERSON, PROGRAMME, PROPOSAL, RELATIONSHIP
 from services.matching.waking import run_round_now
 from shared.errors import Conflict, Forbidden, NotYetKnown
 from shared.persistence.uow import Uow, want
@@ -76,8 +77,11 @@ async def end_pair(uow: Uow, relationship_id: str, reason: EndReason) -> Relatio
     return await end_relationship(uow, relationship, reason)
 
 
-def start_round(uow: Uow, programme_id: str) -> None:
+async def start_round(uow: Uow, programme_id: str) -> None:
     """Let the programme's next round run now."""
+    programme = await store.peek(uow, PROGRAMME, programme_id)
+    if programme is not None and programme.rounds is Rounds.SUPERVISED:
+        raise Conflict("programme_supervised", "Here pairs come from published runs only.")
     run_round_now(uow, programme_id)
 
 

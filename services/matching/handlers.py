@@ -17,9 +17,11 @@ from services.matching.domain.people import (
     PersonStatus,
     Programme,
     Role,
+    Rounds,
     matters,
     spell_over,
 )
+from services.matching.erasing import without_wishes, without_words
 from services.matching.pairs import (
     EXPIRY,
     active_pairs,
@@ -27,11 +29,13 @@ from services.matching.pairs import (
     leave,
     load_partners,
     open_proposals,
+    part,
     pass_gate,
     want_gate,
 )
 from services.matching.pool import review
 from services.matching.rounds import run_round
+from services.matching.runs import AGE, forget, run_aged
 from services.matching.store import (
     DEPARTURE,
     ENROLMENT,
@@ -42,8 +46,9 @@ from services.matching.store import (
     PROGRAMME,
     PROPOSAL,
     RELATIONSHIP,
+    RUN,
 )
-from services.matching.waking import MATCHING, ROUND, hand_over, programme_of, wake
+from services.matching.waking import MATCHING, ROUND, hand_over, let_sleep, programme_of, wake
 from shared.contracts import people, sessions
 from shared.errors import Invalid
 from shared.messaging.event import Event
@@ -106,6 +111,7 @@ async def person_changed(event: Event[people.PersonChanged], uow: Uow) -> Outcom
 
 def _erased_needs(event: Event[people.PersonErased]) -> Iterator[Want]:
     yield from _leaver_needs(event.data.person_id)
+    yield want_all(RUN, kept=True)
     yield want(RECEIPT, event.data.person_id)
 
 
@@ -123,8 +129,10 @@ async def person_erased(event: Event[people.PersonErased], uow: Uow) -> Outcome 
     if await answered(uow, person_id, event.sequence):
         return Outcome.STALE
     await pass_gate(uow)
-    counts = {"reasons": await _without_words(uow, person_id)}
+    counts = {"reasons": await without_words(uow, person_id), "runs": await forget(uow, person_id)}
     before = await uow.get(PERSON, person_id)
+    if before is None or event.sequence >= before.version:
+        counts["wishes"] = await without_wishes(uow, person_id)
     if before is None or event.sequence > before.version:
         known = before is not None and before.status not in (PersonStatus.UNKNOWN, PersonStatus.ERASED)
         await uow.get(DEPARTURE, person_id)
@@ -139,17 +147,6 @@ async def person_erased(event: Event[people.PersonErased], uow: Uow) -> Outcome 
         await leave(uow, person_id, EndReason.WITHDRAWN)
     await confirm(uow, person_id, event.sequence, counts)
     return None
-
-
-async def _without_words(uow: Uow, person_id: str) -> int:
-    """Take the reasons, which are made of people's own words, out of every proposal of the person."""
-    emptied = 0
-    for side in ("mentor_id", "mentee_id"):
-        for proposal in await uow.find(PROPOSAL, **{side: person_id}):
-            if proposal.reasons:
-                uow.put(replace(proposal, reasons=[]))
-                emptied += 1
-    return emptied
 
 
 @handlers.on(people.ProgrammeChanged, needs=lambda event: [want(PROGRAMME, event.data.programme_id)])
@@ -168,8 +165,13 @@ async def programme_changed(event: Event[people.ProgrammeChanged], uow: Uow) -> 
         proposal_days=data.proposal_days,
         minimum_level_gap=data.minimum_level_gap,
         same_department_allowed=data.same_department_allowed,
+        rounds=Rounds(data.rounds),
+        matching=data.matching.decided(),
+        configuration_version=data.configuration_version,
     )
     uow.put(programme)
+    if programme.rounds is Rounds.SUPERVISED:
+        let_sleep(uow, programme.programme_id)
     await wake(uow, [programme.programme_id])
     return None
 
@@ -184,10 +186,10 @@ def _enrolment_needs(event: Event[people.EnrolmentChanged]) -> Iterator[Want]:
         yield want(MENTOR_LOAD, data.person_id)
     else:
         yield want(MENTEE, data.programme_id, data.person_id)
-    if data.status is people.EnrolmentStatus.WITHDRAWN:
+    if data.status is people.EnrolmentStatus.WITHDRAWN or data.avoid or data.paused:
         yield want_gate()
-        side = "mentor_id" if data.role is people.Role.MENTOR else "mentee_id"
-        yield want_all(PROPOSAL, **{side: data.person_id, "status": ProposalStatus.OPEN})
+        for side in ("mentor_id", "mentee_id"):
+            yield want_all(PROPOSAL, **{side: data.person_id, "status": ProposalStatus.OPEN})
 
 
 @handlers.on(people.EnrolmentChanged, needs=_enrolment_needs)
@@ -206,12 +208,18 @@ async def enrolment_changed(event: Event[people.EnrolmentChanged], uow: Uow) -> 
         person_id=data.person_id,
         role=Role(data.role),
         status=EnrolmentStatus(data.status),
+        choices=data.choices,
+        avoid=data.avoid,
+        preferences=data.preferences,
+        paused=data.paused,
     )
     uow.put(enrolment)
     if enrolment.active:
         await _begin_anew(enrolment, uow)
-    else:
+    if not enrolment.open or enrolment.avoid:
         await pass_gate(uow)
+    if enrolment.active and enrolment.avoid:
+        await part(uow, enrolment)
     await review(uow, data.person_id)
     return None
 
@@ -258,6 +266,12 @@ async def matching_due(timer: Timer, uow: Uow) -> None:
     await run_round(uow, programme_of(timer.key))
 
 
+@handlers.timer(AGE, batch=1)
+async def run_is_old(timer: Timer, uow: Uow) -> None:
+    """A run's inputs and pairs, or the rest of it, have outlived their use."""
+    await run_aged(uow, timer.key)
+
+
 @handlers.timer(EXPIRY)
 async def proposal_expires(timer: Timer, uow: Uow) -> None:
     """Nobody, or only one of the two, has answered in time."""
@@ -280,6 +294,7 @@ def _person(data: people.PersonChanged, version: int) -> Person:
         manager_id=data.manager_id,
         department=data.department,
         team=data.team,
+        office=data.office,
         time_zone=data.time_zone,
         languages=data.languages,
         job_level=data.job_level,

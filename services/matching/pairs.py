@@ -22,6 +22,7 @@ from services.matching.domain.pairs import (
     Requeue,
     requeue_of,
 )
+from services.matching.domain.people import Enrolment, avoids
 from services.matching.speech import say_ended, say_proposal, say_started
 from services.matching.store import GATE, MENTEE, MENTOR_LOAD, PERSON, PROPOSAL, RELATIONSHIP
 from services.matching.waking import wake
@@ -68,6 +69,15 @@ async def withdraw(uow: Uow, proposals: Iterable[Proposal]) -> None:
     """Open proposals that are no longer possible."""
     for proposal in proposals:
         await close_proposal(uow, proposal.closed(ProposalStatus.WITHDRAWN, uow.now))
+
+
+async def part(uow: Uow, enrolment: Enrolment) -> None:
+    """Whatever is proposed to the person and somebody on this avoid list is withdrawn, in every programme and role."""
+    mine = enrolment.person_id
+    for proposal in await open_proposals(uow, mine):
+        partner = proposal.mentor_id if proposal.mentee_id == mine else proposal.mentee_id
+        if avoids([enrolment], partner):
+            await withdraw(uow, [proposal])
 
 
 async def start_relationship(uow: Uow, accepted: Proposal) -> Relationship:

@@ -50,7 +50,8 @@ async def _review_mentee(uow: Uow, person: Person, enrolments: list[Enrolment]) 
 
 
 async def _review_mentor(uow: Uow, person: Person, enrolments: list[Enrolment]) -> None:
-    """Proposals for which the mentor is no longer there, or has no place any more, are withdrawn."""
+    """Proposals for which the mentor is no longer there, or has no place any more, are withdrawn. Who pauses
+    keeps those that they have said yes to."""
     if not enrolments:
         return
     load = await uow.get(MENTOR_LOAD, person.person_id)
@@ -60,8 +61,13 @@ async def _review_mentor(uow: Uow, person: Person, enrolments: list[Enrolment]) 
     if load.reserved == 0:
         return
     proposals = await uow.find(PROPOSAL, mentor_id=person.person_id, status=ProposalStatus.OPEN)
-    programmes = {each.programme_id for each in enrolments if each.active} if person.matchable else set()
-    await withdraw(uow, [each for each in proposals if each.programme_id not in programmes])
-    left = [each for each in proposals if each.programme_id in programmes]
+    active = {each.programme_id for each in enrolments if each.active} if person.matchable else set()
+    paused = {each.programme_id for each in enrolments if each.paused}
+    left = [
+        each
+        for each in proposals
+        if each.programme_id in active and (each.mentor_accepted or each.programme_id not in paused)
+    ]
+    await withdraw(uow, [each for each in proposals if each not in left])
     load = await uow.get(MENTOR_LOAD, person.person_id) or load
     await withdraw(uow, surplus(left, load, person.mentor_capacity))

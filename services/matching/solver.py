@@ -10,11 +10,16 @@ import multiprocessing
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Final
+from dataclasses import asdict
+from typing import Any, Final, TypeVar
 
+from services.matching import snapshot
 from services.matching.engine import Configuration, Pool
-from services.matching.solver_process import Result, compute, end_with_parent
+from services.matching.run_solver import Job, compute_job
+from services.matching.solver_process import Result, begin
 from shared.runtime.service import Worker, WorkerContext
+
+T = TypeVar("T")
 
 _KEEP_ALIVE_SECONDS: Final = 15.0
 
@@ -30,7 +35,26 @@ async def match(
     """
     if not pool.mentees or not pool.mentors:
         return Result((), (), tuple(sorted(person.person_id for person in pool.mentees)))
-    running = asyncio.get_running_loop().run_in_executor(_started(), compute, pool, configuration)
+    return await ask(keep_alive, compute_job, await job_of(pool, configuration))
+
+
+async def job_of(pool: Pool, configuration: Configuration) -> Job:
+    """What the solver's process is told of people: as bytes made in a thread, because to hand over thousands of
+    objects would hold up the event loop."""
+    taken = await asyncio.to_thread(snapshot.take, pool)
+    return Job(taken.parts, pool.as_of, asdict(configuration))
+
+
+async def nothing() -> None:
+    """For questions for which no transaction waits."""
+
+
+async def ask(keep_alive: Callable[[], Awaitable[None]], function: Callable[..., T], *arguments: Any) -> T:
+    """What *function* answers in that process, one question after the other. *keep_alive*: see :func:`match`.
+
+    Raises ``BrokenProcessPool`` when the process dies, and what the function raises.
+    """
+    running = asyncio.get_running_loop().run_in_executor(_started(), function, *arguments)
     try:
         while not (await asyncio.wait({running}, timeout=_KEEP_ALIVE_SECONDS))[0]:
             await keep_alive()
@@ -46,9 +70,7 @@ def _started() -> ProcessPoolExecutor:
     global _executor
     if _executor is None:
         # Not forked: a fork would copy sockets, locks and threads of a running service.
-        _executor = ProcessPoolExecutor(
-            1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
-        )
+        _executor = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=begin)
     return _executor
 
 

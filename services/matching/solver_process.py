@@ -4,12 +4,14 @@ compiler, which takes a second and a hundred megabytes, is loaded in that proces
 import multiprocessing
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from services.matching.engine import Configuration, Pool
 
-_MOST_THREADS: Final = 2
+MOST_THREADS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,26 @@ def compute(pool: Pool, configuration: Configuration) -> Result:
     """The best pairs. Raises ``InvalidPool`` and ``InvalidConfiguration``."""
     from services.matching.engine.match import Why, match  # the only place that loads the compiler
 
-    found = match(pool, configuration, threads=min(_MOST_THREADS, len(os.sched_getaffinity(0))))
+    found = match(pool, configuration, threads=min(MOST_THREADS, len(os.sched_getaffinity(0))))
     return Result(
         pairs=tuple(Pair(pair.mentee_id, pair.mentor_id, pair.score, pair.reasons) for pair in found.pairs),
         all_full=tuple(one.mentee_id for one in found.unmatched if one.why is Why.ALL_FULL),
         no_candidate=tuple(one.mentee_id for one in found.unmatched if one.why is not Why.ALL_FULL),
     )
+
+
+def begin() -> None:
+    """First of all in the process."""
+    end_with_parent()
+    be_modest()
+
+
+def be_modest() -> None:
+    """Whoever serves requests and events on the same cores comes first; when memory runs out, this process goes
+    and not the service."""
+    os.nice(5)
+    with suppress(OSError):  # not where /proc is hidden
+        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def end_with_parent() -> None:

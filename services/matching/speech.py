@@ -1,7 +1,8 @@
 """Rows as the events that tell of them."""
 
 from services.matching.domain.pairs import Proposal, Relationship
-from shared.contracts import pairs
+from services.matching.domain.runs import Run
+from shared.contracts import pairs, runs
 from shared.persistence.uow import Uow
 
 
@@ -57,4 +58,34 @@ def say_ended(uow: Uow, relationship: Relationship) -> None:
             requeue=pairs.Requeue(requeue),
         ),
         version=relationship.version,
+    )
+
+
+def say_run(uow: Uow, run: Run) -> None:
+    """Publish where the run stands under its version."""
+    found, publication = run.found or {}, run.publication or {}
+    dropped = publication.get("dropped")
+    uow.say(
+        runs.MatchingRunChanged(
+            run_id=run.run_id,
+            programme_id=run.programme_id,
+            state=runs.RunState(run.state),
+            reason=None if run.reason is None else runs.RunReason(run.reason),
+            stage=runs.RunStage(run.stage),
+            round=run.round,
+            fraction=run.fraction,
+            attempt=run.attempts,
+            configuration_version=run.configuration_version,
+            fingerprint=run.fingerprint,
+            input_hash=run.input_hash,
+            mentees=run.mentees,
+            mentors=run.mentors,
+            matched=found.get("matched"),
+            unmatched=found.get("unmatched"),
+            value=found.get("value"),
+            gap=min(1.0, found["gap"]) if found else None,
+            proposed=publication.get("proposed"),
+            dropped=None if dropped is None else sum(dropped.values()),
+        ),
+        version=run.version,
     )

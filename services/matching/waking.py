@@ -20,16 +20,22 @@ MATCHING: Final = "matching"
 async def wake(uow: Uow, programme_ids: Iterable[str]) -> None:
     """Let each programme have a round: its pool has changed.
 
-    A programme that is not known or not active has none yet. Its row, made here if need be, stays locked, so
-    that the event that makes it known takes effect after this transaction: it wakes the programme itself.
+    A programme that is not known or not active has none yet, and a supervised one has none at all. The row of an
+    unknown one, made here if need be, stays locked, so that the event that makes it known takes effect after this
+    transaction: it wakes the programme itself.
     """
     for programme_id in sorted(set(programme_ids)):
         programme = await uow.get(PROGRAMME, programme_id)
         if programme is None:
             uow.put(Programme(programme_id))
-        elif programme.active:
+        elif programme.has_rounds:
             due = uow.now + timedelta(minutes=programme.matching_delay_minutes)
             uow.set_timer(ROUND, programme_id, due, keep=True)
+
+
+def let_sleep(uow: Uow, programme_id: str) -> None:
+    """No round any more: the programme is supervised now. One that computes already finds out by itself."""
+    uow.cancel_timer(ROUND, programme_id)
 
 
 def run_round_now(uow: Uow, programme_id: str) -> None:

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from services.profiles import commands, erasures, store
-from services.profiles.changes import enrolment_changed, person_changed, programme_changed
+from services.profiles.changes import person_changed
 from services.profiles.domain.consent import Purpose
 from services.profiles.domain.erasure import Erasure
 from services.profiles.domain.intake import Organisation
 from services.profiles.domain.people import Person
-from services.profiles.domain.programmes import Enrolment, Programme, Role
+from services.profiles.domain.programmes import Enrolment, Programme, Role, Rounds
 from services.profiles.export import export
 from services.profiles.forms import (
     PAGE_LIMIT,
@@ -23,6 +23,8 @@ from services.profiles.forms import (
     EnrolmentView,
     ErasurePage,
     ErasureView,
+    MatchingForm,
+    MatchingView,
     PersonView,
     ProfileForm,
     ProgrammeForm,
@@ -31,6 +33,8 @@ from services.profiles.forms import (
     ReceiptView,
     TenantForm,
     TenantView,
+    WishesForm,
+    WishesView,
 )
 from services.profiles.rules import HR, coordinator_of
 from shared.contracts import SERVICES
@@ -66,8 +70,8 @@ async def get_person(person_id: Key, call: CurrentCall) -> PersonView:
 
 @api.get("/people/{person_id}/export", allow=[self_is("person_id"), PRIVACY])
 async def get_export(person_id: Key, call: CurrentCall) -> dict[str, Any]:
-    """Everything that this service holds about a person, by table."""
-    return await export(call.uow, person_id)
+    """Everything that this service holds about a person, by table. An avoid list is shown to its person only."""
+    return await export(call.uow, person_id, own=call.caller.subject == person_id)
 
 
 @api.post("/people/{person_id}/erasure", allow=[PRIVACY], status_code=202)
@@ -116,8 +120,21 @@ async def put_consent(person_id: Key, purpose: Purpose, form: ConsentForm, call:
 
 @api.put("/programmes/{programme_id}", allow=[ADMIN, coordinator_of("programme_id")])
 async def put_programme(programme_id: Key, form: ProgrammeForm, call: CurrentCall) -> ProgrammeView:
-    """Make or configure a programme; what is left out gets its default."""
+    """Make or configure a programme; what is left out gets its default, but its matching stays as it is."""
     return _programme_view(await commands.put_programme(call.uow, form.programme(programme_id)))
+
+
+@api.put("/programmes/{programme_id}/matching", allow=[ADMIN, coordinator_of("programme_id")])
+async def put_matching(programme_id: Key, form: MatchingForm, call: CurrentCall) -> MatchingView:
+    """Replace the programme's rules, weights and aims; what is left out follows the engine's default."""
+    decided = form.settings().decided()
+    return _matching_view(await commands.put_matching(call.uow, programme_id, Rounds(form.rounds), decided))
+
+
+@api.get("/programmes/{programme_id}/matching", allow=[any_member()])
+async def get_matching(programme_id: Key, call: CurrentCall) -> MatchingView:
+    """The rules, weights and aims of a programme's matching."""
+    return _matching_view(await _programme(call.uow, programme_id))
 
 
 @api.get("/programmes", allow=[any_member()])
@@ -133,10 +150,7 @@ async def get_programmes(call: CurrentCall, after: After = "", limit: Limit = 10
 @api.get("/programmes/{programme_id}", allow=[any_member()])
 async def get_programme(programme_id: Key, call: CurrentCall) -> ProgrammeView:
     """One programme."""
-    programme = await call.uow.get(store.PROGRAMME, programme_id)
-    if programme is None:
-        raise NotFound("programme_unknown", "There is no such programme.")
-    return _programme_view(programme)
+    return _programme_view(await _programme(call.uow, programme_id))
 
 
 @api.get("/programmes/{programme_id}/enrolments", allow=[coordinator_of("programme_id")])
@@ -168,6 +182,21 @@ async def put_enrolment(
 async def delete_enrolment(programme_id: Key, role: Role, person_id: Key, call: CurrentCall) -> EnrolmentView:
     """Withdraw a person from a programme in one role."""
     return _enrolment_view(await commands.withdraw(call.uow, programme_id, role, person_id))
+
+
+@api.get("/programmes/{programme_id}/enrolments/{role}/{person_id}/wishes", allow=[self_is("person_id")])
+async def get_wishes(programme_id: Key, role: Role, person_id: Key, call: CurrentCall) -> WishesView:
+    """What the person has told matching in confidence. Nobody else can read it."""
+    return _wishes_view(await commands.get_wishes(call.uow, programme_id, role, person_id))
+
+
+@api.put("/programmes/{programme_id}/enrolments/{role}/{person_id}/wishes", allow=[self_is("person_id")])
+async def put_wishes(
+    programme_id: Key, role: Role, person_id: Key, form: WishesForm, call: CurrentCall
+) -> WishesView:
+    """Replace the person's ranked choices, avoid list, preferences and pause. Only the person can."""
+    enrolment = await commands.put_wishes(call.uow, programme_id, role, person_id, form.wishes())
+    return _wishes_view(enrolment)
 
 
 @api.get("/me/enrolments", allow=[any_person()])
@@ -214,12 +243,31 @@ async def _person_view(uow: Uow, person: Person) -> PersonView:
     )
 
 
+async def _programme(uow: Uow, programme_id: str) -> Programme:
+    programme = await uow.get(store.PROGRAMME, programme_id)
+    if programme is None:
+        raise NotFound("programme_unknown", "There is no such programme.")
+    return programme
+
+
 def _programme_view(programme: Programme) -> ProgrammeView:
-    return ProgrammeView(**programme_changed(programme).model_dump(), version=programme.version)
+    return ProgrammeView.model_validate(programme, from_attributes=True)
+
+
+def _matching_view(programme: Programme) -> MatchingView:
+    return MatchingView(
+        **programme.matching,
+        rounds=programme.rounds,
+        configuration_version=programme.configuration_version,
+    )
 
 
 def _enrolment_view(enrolment: Enrolment) -> EnrolmentView:
-    return EnrolmentView(**enrolment_changed(enrolment).model_dump(), version=enrolment.version)
+    return EnrolmentView.model_validate(enrolment, from_attributes=True)
+
+
+def _wishes_view(enrolment: Enrolment) -> WishesView:
+    return WishesView.model_validate(enrolment, from_attributes=True)
 
 
 def _page(rows: Sequence[Enrolment], limit: int) -> EnrolmentPage:

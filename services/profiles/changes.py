@@ -5,12 +5,21 @@ event, timer or command has made it. Each published event raises the aggregate's
 that nobody else can see publishes nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Final
 
 from services.profiles.domain.consent import Purpose, is_granted
 from services.profiles.domain.people import PUBLIC, Person, PersonStatus, public_state
-from services.profiles.domain.programmes import Enrolment, EnrolmentStatus, Programme, with_status
+from services.profiles.domain.programmes import (
+    Enrolment,
+    EnrolmentStatus,
+    Programme,
+    Wishes,
+    with_status,
+    with_wishes,
+    without_mention,
+)
 from services.profiles.store import CONSENT, ENROLMENT
 from shared.contracts.people import EnrolmentChanged, PersonChanged, ProgrammeChanged
 from shared.persistence.uow import Uow
@@ -83,6 +92,22 @@ def _keep_timer(uow: Uow, before: Person | None, after: Person) -> None:
 
 def _has_left(before: Person, after: Person) -> bool:
     return before.status is not PersonStatus.LEFT and after.status is PersonStatus.LEFT
+
+
+async def forget_wishes(uow: Uow, person_id: str, enrolment_ids: Iterable[str]) -> int:
+    """Of these enrolments, the person's own lose their wishes, and others no longer name the person. Returns
+    how many of the person's own had any."""
+    forgotten = 0
+    for identity in sorted(enrolment_ids):
+        before = await uow.get(ENROLMENT, identity)
+        if before is None:
+            continue
+        own = before.person_id == person_id
+        after = with_wishes(before, Wishes()) if own else without_mention(before, person_id)
+        if after != before:
+            save_enrolment(uow, after)
+            forgotten += own
+    return forgotten
 
 
 async def withdraw_all(uow: Uow, person_id: str) -> int:

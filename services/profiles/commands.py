@@ -3,8 +3,9 @@
 Each command can be repeated: once it has had its effect, it returns the same state and says nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from services.profiles.changes import save_enrolment, save_person, save_programme
 from services.profiles.domain.consent import Consent, Purpose, is_granted, only_person_can_grant
@@ -16,11 +17,17 @@ from services.profiles.domain.programmes import (
     Obstacle,
     Programme,
     Role,
+    Rounds,
+    Wishes,
+    excludes_itself,
     obstacle,
+    reconfigured,
     with_status,
+    with_wishes,
 )
 from services.profiles.store import CONSENT, ENROLMENT, ERASURE, ORGANISATION, PERSON, PROGRAMME
 from shared.contracts import derived_id
+from shared.contracts.matching import contradictions
 from shared.errors import Conflict, Invalid, NotFound, NotYetKnown
 from shared.persistence.uow import Uow, want
 
@@ -40,9 +47,29 @@ async def put_organisation(uow: Uow, name: str, time_zone: str) -> Organisation:
 
 
 async def put_programme(uow: Uow, wanted: Programme) -> Programme:
-    """Make the programme, or give it this configuration; *wanted*'s version does not matter."""
+    """Make the programme, or give it this configuration. Its matching stays: :func:`put_matching` is for that.
+
+    *wanted*'s version does not matter.
+    """
     known = await uow.get(PROGRAMME, wanted.programme_id)
-    wanted = replace(wanted, version=known.version if known else 0)
+    if known is None:
+        return save_programme(uow, replace(wanted, version=0))
+    kept = replace(wanted, version=known.version, rounds=known.rounds, matching=known.matching)
+    return _configure(uow, known, kept)
+
+
+async def put_matching(uow: Uow, programme_id: str, rounds: Rounds, decided: Mapping[str, Any]) -> Programme:
+    """Replace what the programme decides about its matching; what is not in *decided* is left to the engine."""
+    known = await uow.get(PROGRAMME, programme_id)
+    if known is None:
+        raise NotFound("programme_unknown", "There is no such programme.")
+    return _configure(uow, known, replace(known, rounds=rounds, matching=dict(decided)))
+
+
+def _configure(uow: Uow, known: Programme, wanted: Programme) -> Programme:
+    if problems := contradictions(wanted.minimum_level_gap, wanted.matching):
+        raise Invalid("matching_contradictory", " ".join(problems))
+    wanted = reconfigured(known, wanted)
     return known if known == wanted else save_programme(uow, wanted)
 
 
@@ -102,7 +129,7 @@ async def enrol(
         raise Conflict("consent_withdrawn", "The person has refused to be matched; only they can change it.")
     await decide_consent(uow, person_id, Purpose.MATCHING, granted=True, decided_by=by)
     enrolment = known or Enrolment(identity, programme_id, person_id, role, EnrolmentStatus.ACTIVE)
-    return save_enrolment(uow, with_status(enrolment, EnrolmentStatus.ACTIVE))
+    return save_enrolment(uow, replace(with_status(enrolment, EnrolmentStatus.ACTIVE), paused=False))
 
 
 async def withdraw(uow: Uow, programme_id: str, role: Role, person_id: str) -> Enrolment:
@@ -113,6 +140,34 @@ async def withdraw(uow: Uow, programme_id: str, role: Role, person_id: str) -> E
     if not enrolment.active:
         return enrolment
     return save_enrolment(uow, with_status(enrolment, EnrolmentStatus.WITHDRAWN))
+
+
+async def get_wishes(uow: Uow, programme_id: str, role: Role, person_id: str) -> Enrolment:
+    """The enrolment, for the person themself."""
+    enrolment = await uow.get(ENROLMENT, enrolment_id(programme_id, person_id, role))
+    if enrolment is None:
+        raise NotFound("enrolment_unknown", "There is no such enrolment.")
+    return enrolment
+
+
+async def put_wishes(uow: Uow, programme_id: str, role: Role, person_id: str, wishes: Wishes) -> Enrolment:
+    """The person's wishes replace all the former ones.
+
+    Whoever is named is locked, and must be known: so an erasure either finds the name or comes first.
+    """
+    if (problem := excludes_itself(wishes, person_id, role)) is not None:
+        raise Invalid("wishes_contradictory", problem)
+    identity = enrolment_id(programme_id, person_id, role)
+    await uow.prefetch([*(want(PERSON, name) for name in wishes.names), want(ENROLMENT, identity)])
+    enrolment = await get_wishes(uow, programme_id, role, person_id)
+    if not enrolment.active:
+        raise Conflict("not_enrolled", "The person no longer takes part; they can enrol again.")
+    for name in wishes.names:
+        person = await uow.get(PERSON, name)
+        if person is None or not person.recorded:
+            raise Invalid("person_unknown", "Somebody who is named is not known here.")
+    after = with_wishes(enrolment, wishes)
+    return enrolment if after == enrolment else save_enrolment(uow, after)
 
 
 def enrolment_id(programme_id: str, person_id: str, role: Role) -> str:

@@ -8,7 +8,8 @@ from typing import Final
 
 import structlog
 
-from services.profiles.changes import TERMINATION, withdraw_all
+from services.profiles import store
+from services.profiles.changes import TERMINATION, forget_wishes, withdraw_all
 from services.profiles.domain import erasure as rules
 from services.profiles.domain.erasure import Erasure, ErasureStatus
 from services.profiles.domain.people import Person
@@ -28,22 +29,24 @@ CHECK: Final = "erasure-check"
 
 async def erase(uow: Uow, person_id: str, by: str) -> Erasure:
     """Forget the person now; the other services follow. Repeating it asks again only what is overdue."""
+    person = await uow.get(PERSON, person_id)  # from here on nobody can name the person or enrol them
+    enrolments = await store.enrolments_about(uow, person_id) if person is not None else []
     await uow.prefetch(
         [
-            want(PERSON, person_id),
             want(ERASURE, person_id),
             want_all(CONSENT, person_id=person_id),
-            want_all(ENROLMENT, person_id=person_id),
+            *(want(ENROLMENT, each) for each in enrolments),
             want(RECEIPT, person_id),
         ]
     )
-    person, known = await uow.get(PERSON, person_id), await uow.get(ERASURE, person_id)
+    known = await uow.get(ERASURE, person_id)
     if known is not None and known.holds:
         if known.status is not ErasureStatus.OVERDUE:
             return known
         return await _entomb(uow, known, rules.asked_again(known), {})
     if person is None:
         raise NotFound("person_unknown", "There is no such person.")
+    forgotten = await forget_wishes(uow, person_id, enrolments)
     withdrawn = await withdraw_all(uow, person_id)
     consents = await uow.find(CONSENT, person_id=person_id)
     for consent in consents:
@@ -51,7 +54,12 @@ async def erase(uow: Uow, person_id: str, by: str) -> Erasure:
     uow.delete(person)
     uow.cancel_timer(TERMINATION, person_id)
     begun = rules.begun(person, known, by=by, now=uow.now)
-    counts = {"people": 1, "consents": len(consents), "enrolments-withdrawn": withdrawn}
+    counts = {
+        "people": 1,
+        "consents": len(consents),
+        "enrolments-withdrawn": withdrawn,
+        "wishes-deleted": forgotten,
+    }
     return await _entomb(uow, None, begun, counts)
 
 

@@ -8,10 +8,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from services.profiles.domain.consent import Purpose
 from services.profiles.domain.erasure import ErasureStatus
 from services.profiles.domain.people import Profile
-from services.profiles.domain.programmes import Programme
+from services.profiles.domain.programmes import Programme, Wishes
 from shared.contracts.base import Key, Label, Prose
 from shared.contracts.hr import Language, TimeZone
-from shared.contracts.people import EnrolmentChanged, PersonChanged, ProgrammeChanged, Skills
+from shared.contracts.matching import MatchingRules, MatchingSettings, MatchingWeights, Rounds
+from shared.contracts.people import (
+    Avoided,
+    Choices,
+    EnrolmentStatus,
+    PersonChanged,
+    Preferences,
+    Role,
+    Skills,
+)
 
 PAGE_LIMIT = 500
 
@@ -38,7 +47,7 @@ class TenantForm(Form):
 
 
 class ProgrammeForm(Form):
-    """Every field of ``ProgrammeChanged`` but the id, with the same bounds."""
+    """Every field of ``ProgrammeChanged`` but the id and the matching, with the same bounds."""
 
     name: Name
     active: bool = True
@@ -52,6 +61,44 @@ class ProgrammeForm(Form):
 
     def programme(self, programme_id: str) -> Programme:
         return Programme(programme_id, **self.model_dump())
+
+
+class RulesForm(MatchingRules):
+    model_config = ConfigDict(extra="forbid")
+
+
+class WeightsForm(MatchingWeights):
+    model_config = ConfigDict(extra="forbid")
+
+
+class MatchingForm(MatchingSettings):
+    """What a programme decides about its matching; what is left out follows the engine's default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rules: RulesForm = Field(default_factory=RulesForm)
+    weights: WeightsForm = Field(default_factory=WeightsForm)
+    rounds: Rounds = Rounds.AUTOMATIC
+    """Whether pairs are proposed by themselves, or from published runs only."""
+
+    def settings(self) -> MatchingSettings:
+        return MatchingSettings.model_validate(self.model_dump(exclude={"rounds"}))
+
+
+class WishesForm(Form):
+    """What a participant tells matching in confidence; what is left out becomes empty."""
+
+    choices: Annotated[Choices, AfterValidator(_each_once)] = []
+    """Person ids, the most wished for first."""
+    avoid: Annotated[Avoided, AfterValidator(_each_once)] = []
+    """Person ids with whom the person must not be paired, in whatever programme and role."""
+    preferences: Annotated[Preferences, AfterValidator(_each_once)] = []
+    """What a mentee wishes of a mentor, or what a mentor chooses to show."""
+    paused: bool = False
+    """Mentors only: no new mentees for now."""
+
+    def wishes(self) -> Wishes:
+        return Wishes(**self.model_dump())
 
 
 class ProfileForm(Form):
@@ -105,18 +152,45 @@ class ConsentView(BaseModel):
     decided_at: datetime
 
 
-class ProgrammeView(ProgrammeChanged):
-    """The programme as published."""
+class ProgrammeView(ProgrammeForm):
+    """The programme without its matching, which has a view of its own."""
 
+    programme_id: Key
     version: int
     """Version of the last published state."""
 
 
-class EnrolmentView(EnrolmentChanged):
-    """The enrolment as published."""
+class MatchingView(MatchingSettings):
+    """What a programme has decided about its matching; nothing where it follows the engine's default."""
 
+    rounds: Rounds
+    configuration_version: int
+    """Rises with every change of what a matching result depends on."""
+
+
+class EnrolmentView(BaseModel):
+    """The enrolment without what its person tells matching in confidence."""
+
+    enrolment_id: Key
+    programme_id: Key
+    person_id: Key
+    role: Role
+    status: EnrolmentStatus
+    paused: bool
+    """Whether a mentor takes no new mentees for now."""
     version: int
     """Version of the last published state."""
+
+
+class WishesView(BaseModel):
+    """What a participant has told matching in confidence, for their own eyes."""
+
+    choices: Choices
+    avoid: Avoided
+    preferences: Preferences
+    paused: bool
+    version: int
+    """Version of the enrolment's last published state."""
 
 
 class ProgrammePage(BaseModel):

@@ -70,6 +70,9 @@ programme = sa.Table(
     sa.Column("same_department_allowed", sa.Boolean),
     sa.Column("session_reminder_hours", sa.Integer),
     sa.Column("feedback_reminder_days", sa.Integer),
+    sa.Column("rounds", sa.Text),
+    sa.Column("matching", pg.JSONB),
+    sa.Column("configuration_version", sa.BigInteger),
     sa.Column("version", sa.BigInteger),
 )
 
@@ -126,6 +129,10 @@ enrolment = sa.Table(
     sa.Column("person_id", sa.Text),
     sa.Column("role", sa.Text),
     sa.Column("status", sa.Text),
+    sa.Column("choices", pg.JSONB),
+    sa.Column("avoid", pg.JSONB),
+    sa.Column("preferences", pg.JSONB),
+    sa.Column("paused", sa.Boolean),
     sa.Column("version", sa.BigInteger),
 )
 
@@ -202,6 +209,17 @@ async def enrolments_of_person(uow: Uow, person_id: str, after: str, limit: int)
         .limit(limit)
     )
     return [ENROLMENT.decode(row) for row in await uow.rows(statement)]
+
+
+_ABOUT = sa.text("""
+    SELECT enrolment_id FROM enrolment WHERE tenant = :tenant AND (person_id = :person
+        OR choices @> to_jsonb(CAST(:person AS text)) OR avoid @> to_jsonb(CAST(:person AS text)))""")
+
+
+async def enrolments_about(uow: Uow, person_id: str) -> list[str]:
+    """Ids of the person's own enrolments and of all that name the person. It reads every enrolment of the
+    tenant: for erasures only."""
+    return [row[0] for row in await uow.rows(_ABOUT, person=person_id)]
 
 
 async def dropped_fields(uow: Uow) -> Sequence[DroppedField]:

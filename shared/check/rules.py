@@ -19,6 +19,11 @@ from shared.contracts.pairs import RelationshipEnded, RelationshipStarted
 CLOSING_DAYS: Final = 30
 """A request for feedback that nobody has answered is closed after so many days."""
 
+RUN_RESULT_DAYS: Final = 30
+"""So long after its last step a matching run keeps its people and pairs."""
+RUN_DAYS: Final = 90
+"""So long the rest of it."""
+
 HEARS: Final[Mapping[str, tuple[str, ...]]] = {
     "profiles": (
         "hr-intake",
@@ -86,6 +91,7 @@ COPIES: Final = (
     Copy("notifications", "programme", "programme", "programme_id", where="version > 0"),
     Copy("profiles", "enrolment", "enrolment", "enrolment_id"),
     Copy("matching", "enrolment", "enrolment", "enrolment_id"),
+    Copy("matching", "matching_run", "matching-run", "run_id"),
     Copy("matching", "proposal", "proposal", "proposal_id"),
     Copy("feedback", "contribution", "proposal", "subject_id", where=_counted("proposal")),
     Copy("matching", "relationship", "relationship", "relationship_id"),

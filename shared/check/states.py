@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.check.report import MOST_ROWS, Finding
-from shared.check.rules import CLOSING_DAYS
+from shared.check.rules import CLOSING_DAYS, RUN_DAYS, RUN_RESULT_DAYS
 from shared.check.sources import Reading
 
 
@@ -61,6 +61,7 @@ _PAIRS_OF = (
     " UNION ALL SELECT tenant, mentor_id, 0, 1 FROM relationship WHERE status = 'active') p"
     " GROUP BY tenant, mentor_id"
 )
+_RUN_WORK = "'requested', 'running', 'publishing'"
 _CONTRIBUTED = (
     "SELECT c.tenant, c.programme_id, split_part(e.key, '/', 2) AS metric, split_part(e.key, '/', 1) AS month,"
     " sum(e.value::bigint) AS value FROM contribution c, jsonb_each_text(c.counts) e GROUP BY 1, 2, 3, 4"
@@ -122,6 +123,9 @@ STATES: Final[tuple[State, ...]] = (
     ),
     # I7, I8: timers
     *_timed("matching", "proposal-expiry", "proposal WHERE status = 'open'", "proposal_id", "s.expires_at"),
+    *_timed("matching", "run-age", f"matching_run WHERE state NOT IN ({_RUN_WORK})", "run_id",
+            f"s.changed_at + CASE WHEN s.kept THEN interval '{RUN_RESULT_DAYS} days'"
+            f" ELSE interval '{RUN_DAYS} days' END"),
     *_timed("feedback", "feedback-close", "feedback_request WHERE status = 'requested'", "feedback_request_id",
             f"s.requested_at + interval '{CLOSING_DAYS} days'"),
     *_timed("notifications", "session-reminder", "session_plan WHERE reminder_at IS NOT NULL", "session_id",
@@ -140,8 +144,32 @@ STATES: Final[tuple[State, ...]] = (
         "SELECT m.tenant, m.person_id AS id, m.programme_id AS detail FROM mentee m"
         " JOIN programme p USING (tenant, programme_id)"
         " WHERE m.standing = 'eligible' AND m.place = 'free' AND m.found = 'not-tried-yet' AND p.active"
-        " AND NOT EXISTS (SELECT FROM timer t WHERE t.tenant = m.tenant AND t.kind IN ('round', 'matching')"
-        " AND (t.key = m.programme_id OR t.key LIKE m.programme_id || '|%'))",
+        " AND p.rounds = 'automatic' AND NOT EXISTS (SELECT FROM timer t WHERE t.tenant = m.tenant"
+        " AND t.kind IN ('round', 'matching') AND (t.key = m.programme_id OR t.key LIKE m.programme_id || '|%'))",
+    ),
+    State(
+        "I8", "matching", "a run was begun and nobody goes on with it", f"matching_run WHERE state IN ({_RUN_WORK})",
+        "SELECT tenant, run_id AS id, format('%s since %s', state, changed_at) AS detail FROM matching_run"
+        f" WHERE state IN ({_RUN_WORK}) AND leased_until < clock_timestamp() - interval '10 minutes'",
+    ),
+    State(
+        "I8", "matching", "a run has pairs that are not as many as it says", "matching_run WHERE kept",
+        "SELECT r.tenant, r.run_id AS id, format('%s, found %s', p.n, r.found ->> 'matched') AS detail"
+        " FROM matching_run r, LATERAL (SELECT count(*) AS n FROM matching_run_pair p"
+        " WHERE p.tenant = r.tenant AND p.run_id = r.run_id) p"
+        " WHERE r.kept AND r.removed = 0 AND r.found <> 'null' AND p.n <> (r.found ->> 'matched')::bigint",
+    ),
+    State(
+        "I8", "matching", "a published run's pair is neither proposed nor dropped",
+        "matching_run WHERE kept AND state = 'published'",
+        "SELECT p.tenant, p.run_id AS id, p.mentee_id AS detail FROM matching_run_pair p"
+        " JOIN matching_run r USING (tenant, run_id)"
+        " WHERE (r.state = 'published') <> (p.proposal_id IS NOT NULL OR p.dropped IS NOT NULL)",
+    ),
+    State(
+        "I3", "matching", "somebody who was erased is in the result of a run", "matching_run WHERE kept",
+        "SELECT p.tenant, p.run_id AS id, e.person_id AS detail FROM matching_run_pair p JOIN person e"
+        " ON e.tenant = p.tenant AND e.person_id IN (p.mentee_id, p.mentor_id) WHERE e.status = 'erased'",
     ),
     State(
         "I8", "matching", "is taken for proposed or paired, or is not, against the rows", "mentee",

@@ -31,7 +31,9 @@ class Services:
     """The services of a target: ``async with Services(target, "operator") as services``."""
 
     def __init__(self, target: Target, *roles: str, subject: str = SUBJECT) -> None:
-        self._target, self._roles, self._subject = target, roles, subject
+        self._target, self._roles = target, roles
+        self.subject = subject
+        """Who asks, on a local stack; elsewhere the token says it."""
         self._http = httpx.AsyncClient(timeout=_TIMEOUT, transport=transport(), trust_env=not target.local)
 
     async def __aenter__(self) -> Self:
@@ -40,16 +42,29 @@ class Services:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End all connections."""
         await self._http.aclose()
 
     async def ask(self, service: str, method: str, path: str, **options: Any) -> Any:
         """The JSON answer of some replica of *service*. Raises :class:`ServiceProblem`."""
-        token = self.token()
-        options["headers"] = {"authorization": f"Bearer {token}"}
+        url, response = await self._answered(service, method, path, options)
+        return _document(service, url, response)
+
+    async def fetch(self, service: str, path: str) -> bytes:
+        """The bytes that some replica of *service* has there. Raises :class:`ServiceProblem`."""
+        return (await self._answered(service, "GET", path, {}))[1].content
+
+    async def _answered(
+        self, service: str, method: str, path: str, options: dict[str, Any]
+    ) -> tuple[str, httpx.Response]:
+        options = {**options, "headers": {"authorization": f"Bearer {self.token()}"}}
         problem: ServiceProblem | None = None
         for url in self._target.urls_of(service):
             try:
-                return await self.ask_at(service, url, method, path, **options)
+                return url, await self._answer_at(service, url, method, path, (), options)
             except ServiceProblem as error:
                 problem = error
                 if not error.unreachable:
@@ -61,18 +76,23 @@ class Services:
         self, service: str, url: str, method: str, path: str, *, also: tuple[int, ...] = (), **options: Any
     ) -> Any:
         """The JSON answer of the replica at *url*; statuses in *also* count as an answer."""
+        return _document(service, url, await self._answer_at(service, url, method, path, also, options))
+
+    async def _answer_at(
+        self, service: str, url: str, method: str, path: str, also: tuple[int, ...], options: dict[str, Any]
+    ) -> httpx.Response:
         try:
             response = await self._http.request(method, url + path, **options)
         except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             why = "in time" if isinstance(error, httpx.TimeoutException) else f"({type(error).__name__})"
             raise ServiceProblem(service, f"{service} does not answer at {url} {why}.") from error
         if response.is_success or response.status_code in also:
-            return _document(service, url, response)
+            return response
         raise _refusal(service, response)
 
     def token(self) -> str:
         """The token that requests carry."""
-        return self._target.token(*self._roles, subject=self._subject)
+        return self._target.token(*self._roles, subject=self.subject)
 
 
 def _document(service: str, url: str, response: httpx.Response) -> Any:

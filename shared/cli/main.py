@@ -14,6 +14,7 @@ from shared.cli.demo import demo
 from shared.cli.dlq import dlq_app
 from shared.cli.events import events_app
 from shared.cli.init import init
+from shared.cli.match import match_app
 from shared.cli.person import person_app
 from shared.cli.stack import down, token, up
 from shared.cli.status import status
@@ -34,6 +35,7 @@ app.add_typer(events_app, name="events")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(topics_app, name="topics")
 app.add_typer(person_app, name="person")
+app.add_typer(match_app, name="match")
 
 
 def run() -> None:

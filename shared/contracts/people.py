@@ -4,10 +4,11 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from shared.contracts.base import EventData, Key, Label, Prose
 from shared.contracts.hr import Email, Language, TimeZone
+from shared.contracts.matching import MatchingSettings, Rounds, contradictions
 
 
 class PersonStatus(StrEnum):
@@ -38,10 +39,16 @@ class EnrolmentStatus(StrEnum):
 Strength = Annotated[int, Field(ge=1, le=5)]
 Skills = Annotated[dict[Label, Strength], Field(max_length=50)]
 """Skill name to strength (offered) or weight (wanted), 1 to 5."""
+Choices = Annotated[list[Key], Field(max_length=10)]
+"""Person ids, the most wished for first."""
+Avoided = Annotated[list[Key], Field(max_length=100)]
+"""Person ids."""
+Preferences = Annotated[list[Annotated[Label, StringConstraints(min_length=1)]], Field(max_length=10)]
+"""A mentee's wishes, or what a mentor chose to show; compared word by word."""
 
 
 class PersonChanged(EventData):
-    """One person as the platform knows them now. The only topic but HR's that carries personal data.
+    """One person as the platform knows them now.
 
     ``spell`` counts periods of employment: it rises when somebody who had left is back. A reader that
     sees a higher spell than it knows has missed a leaving, and acts on it.
@@ -135,10 +142,25 @@ class ProgrammeChanged(EventData):
     """So many hours before a session both are reminded."""
     feedback_reminder_days: Annotated[int, Field(ge=1, le=90)] = 3
     """So many days after the request a missing answer is asked for again."""
+    rounds: Rounds = Rounds.AUTOMATIC
+    """Whether pairs are proposed by themselves, or from published runs only."""
+    matching: MatchingSettings = Field(default_factory=MatchingSettings)
+    """Rules, weights and aims of its matching."""
+    configuration_version: Annotated[int, Field(ge=1)] = 1
+    """Rises with every change of what a matching result depends on: ``matching``, level gap, departments."""
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "ProgrammeChanged":
+        if problems := contradictions(self.minimum_level_gap, self.matching.decided()):
+            raise ValueError(" ".join(problems))
+        return self
 
 
 class EnrolmentChanged(EventData):
-    """A person takes part in a programme in a role, or no longer does."""
+    """A person takes part in a programme in a role, or no longer does; and whom they would like as a partner.
+
+    Choices, avoid list and preferences are for matching alone: no answer, reason or message repeats them.
+    """
 
     TYPE: ClassVar[str] = "mentoring.enrolment.changed.v1"
     TOPIC: ClassVar[str] = "enrolment"
@@ -154,3 +176,11 @@ class EnrolmentChanged(EventData):
     """As what: one person may be both, by two enrolments."""
     status: EnrolmentStatus
     """Whether the person takes part now."""
+    choices: Choices = []
+    """Whom the person would like as a partner, the most wished for first. People may be unknown or elsewhere."""
+    avoid: Avoided = []
+    """With whom the person must not be paired, in whatever programme and role."""
+    preferences: Preferences = []
+    """Opt-in: what a mentee wishes of a mentor, or what a mentor chose to show of themselves."""
+    paused: bool = False
+    """Mentors only: takes no new mentees here for now."""

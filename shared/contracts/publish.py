@@ -396,21 +396,24 @@ def _event_section(topic: Topic) -> str:
 
 
 def _field_table(model: type[BaseModel]) -> str:
+    return _table(("Field", "Type", "Required", "Meaning"), _field_rows(model, ""))
+
+
+def _field_rows(model: type[BaseModel], above: str) -> Iterator[tuple[str, str, str, str]]:
+    """One row for each field; the fields of an object follow it, under its name."""
     schema = _golden("", model, {})
     required = schema.get("required", [])
-    rows = []
     for name, field in model.model_fields.items():
         part = schema["properties"][name]
         default = json.dumps(part.get("default"), ensure_ascii=False)
-        rows.append(
-            (
-                f"`{name}`",
-                _type_words(part, schema.get("$defs", {})),
-                "yes" if name in required else "no" if default == "null" else f"no: `{default}`",
-                _meaning(field),
-            )
+        yield (
+            f"`{above}{name}`",
+            _type_words(part, schema.get("$defs", {})),
+            "yes" if name in required else "no" if default == "null" else f"no: `{default}`",
+            _meaning(field),
         )
-    return _table(("Field", "Type", "Required", "Meaning"), rows)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _field_rows(field.annotation, f"{above}{name}.")
 
 
 def _meaning(field: FieldInfo) -> str:
@@ -453,8 +456,8 @@ def _type_words(part: Schema, definitions: Schema) -> str:
             names = _type_words({"type": "string", **part.get("propertyNames", {})}, definitions)
             values = _type_words(part["additionalProperties"], definitions)
             return f"map of {names} to {values}{_at_most(part, 'maxProperties')}"
-        case "integer":
-            return "integer" + _range(part)
+        case "integer" | "number" as kind:
+            return f"{kind}{_range(part)}"
         case "string":
             return _string_words(part)
         case other:

@@ -14,6 +14,7 @@ from shared.contracts.hr import PersonRecorded, PersonTerminated, TerminationCan
 from shared.contracts.messages import NotificationChanged
 from shared.contracts.pairs import ProposalChanged, RelationshipEnded, RelationshipStarted
 from shared.contracts.people import EnrolmentChanged, PersonChanged, PersonErased, ProgrammeChanged
+from shared.contracts.runs import MatchingRunChanged
 from shared.contracts.sessions import FeedbackRequestChanged, SessionChanged
 
 MIB: Final = 1024 * 1024
@@ -45,6 +46,8 @@ class Topic:
     """Other people's systems write here: fields beyond the contract are dropped and counted by name."""
     everybody: bool = False
     """Every service writes here, each about aggregates of its own."""
+    confided_to: tuple[str, ...] = ()
+    """The services that alone read it beside its owner; empty for all."""
 
     @property
     def writers(self) -> tuple[str, ...]:
@@ -109,7 +112,16 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(
         "programme", "profiles", "Programmes and their configuration.", "programme id", (ProgrammeChanged,)
     ),
-    Topic("enrolment", "profiles", "Who takes part in what, as what.", "enrolment id", (EnrolmentChanged,)),
+    Topic(
+        "enrolment",
+        "profiles",
+        "Who takes part in what, as what, and whom they wish for or avoid.",
+        "enrolment id",
+        (EnrolmentChanged,),
+        retention_days=7,
+        personal=True,
+        confided_to=("matching",),
+    ),
     Topic(
         "proposal",
         "matching",
@@ -124,6 +136,13 @@ TOPICS: Final[tuple[Topic, ...]] = (
         "Pairs that started and ended.",
         "relationship id",
         (RelationshipStarted, RelationshipEnded),
+    ),
+    Topic(
+        "matching-run",
+        "matching",
+        "Matching runs: requested, under way, ready, published.",
+        "run id",
+        (MatchingRunChanged,),
     ),
     Topic(
         "session",

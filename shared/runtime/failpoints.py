@@ -25,6 +25,14 @@ POINTS: Final = frozenset(
         "side_effect_before_mark",
         "in_graceful_stop",
         "in_migration",
+        "run_leased",
+        "run_inputs_stored",
+        "run_progress_told",
+        "run_result_before_commit",
+        "run_result_committed",
+        "run_publish_halfway",
+        "run_publish_before_commit",
+        "run_published",
     }
 )
 

@@ -68,6 +68,11 @@ class Settings(KafkaSettings):
         default=45, ge=8, description="inbox and outbox ledger; longer than any topic's"
     )
 
+    run_memory_mb: int = Field(
+        default=1024, ge=64, description="matching: resident memory of the process that computes a run"
+    )
+    run_seconds: float = Field(default=900, gt=0, description="matching: how long a run may compute")
+
     smtp_host: str | None = None
     smtp_port: int = 25
     smtp_tls: Literal["none", "starttls", "tls"] = "starttls"

@@ -10,7 +10,9 @@ from shared.contracts.base import EventData
 from shared.contracts.topics import DAY_MS
 from tests.contract.golden import schema
 
-PERSONAL_TOPICS = {"hr-intake", "person", "dlt.profiles", "dlt.matching", "dlt.feedback", "dlt.notifications"}
+PERSONAL_TOPICS = {
+    "hr-intake", "person", "enrolment", "dlt.profiles", "dlt.matching", "dlt.feedback", "dlt.notifications",
+}  # fmt: skip
 
 WORDS_THAT_NAME_NOBODY = {
     "mentoring.programme.changed.v1": {"name"},
@@ -42,6 +44,9 @@ def leaves(part: dict[str, Any], root: dict[str, Any]) -> Iterator[dict[str, Any
             yield from leaves(branch, root)
     elif part["type"] == "array":
         yield from leaves(part["items"], root)
+    elif "properties" in part:
+        for field in part["properties"].values():
+            yield from leaves(field, root)
     elif part["type"] == "object":
         yield {"type": "string", **part.get("propertyNames", {})}
         yield from leaves(part["additionalProperties"], root)

@@ -158,7 +158,9 @@ def _shape(name: str, container: Mapping[str, Any] | None) -> str:
         for key, value in container["environment"].items()
         if not _ONLY_NOTIFICATIONS.fullmatch(key)
     }
-    text = json.dumps({**container, "environment": environment}, sort_keys=True)
+    # Sizes differ: matching computes. That everything has limits is another rule.
+    alike = {key: value for key, value in container.items() if key != "deploy"}
+    text = json.dumps({**alike, "environment": environment}, sort_keys=True)
     text = re.sub(r":-80\d\d\}:8080", ":-PORT}:8080", text)
     return text.replace(name.upper(), "SERVICE").replace(name, "service")
 

@@ -94,6 +94,13 @@ class Job:
                 await self.ask("profiles", name, "PUT", f"/people/{identity}/profile", json=profile)
             path = f"/programmes/{PROGRAMME}/enrolments/{role}/{identity}"
             await self.ask("profiles", name, "PUT", path, json={"consent_to_matching": True})
+        path = f"/programmes/{PROGRAMME}/enrolments/{{}}/{{}}/wishes"
+        wishes = {"preferences": [PERSONAL["wish"]], "choices": [person_id(TENANT, MENTOR)]}
+        named = {"choices": [person_id(TENANT, ZQ)]}
+        await self.ask("profiles", ZQ, "PUT", path.format("mentee", person_id(TENANT, ZQ)), json=wishes)
+        await self.ask(
+            "profiles", MENTOR, "PUT", path.format("mentor", person_id(TENANT, MENTOR)), json=named
+        )
         await self.quiet()
         await self.ask("matching", COORDINATOR, "POST", f"/programmes/{PROGRAMME}/rounds")
         await eventually(self._proposed, seconds=120, what="proposals")

@@ -34,6 +34,7 @@ PERSONAL: Final = {
     "employee number": "EMP-ZQ-7781",
     "goals": "circumnavigate-zq-goals",
     "skill in own wording": "ZQSAIL-Marker",
+    "wish": "zq-wish-in-confidence",
     "words by": "zq-words-by-the-person",
     "words about": "zq-words-about-the-person",
 }

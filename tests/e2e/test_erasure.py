@@ -86,7 +86,7 @@ async def test_nothing_is_left_of_a_person_who_is_erased_in_mid_job(job: Job) ->
     assert "words about" in before["feedback.feedback_answer"]
     assert not [place for place in before if "pg_statistic" in place], "ANALYZE has copied personal values"
     on_topics = await in_records(stack)
-    assert {"hr-intake", "person", "dlt.profiles", "proposal"} == set(on_topics)
+    assert {"hr-intake", "person", "dlt.profiles", "enrolment", "proposal"} == set(on_topics)
     assert set().union(*in_files(cluster).values()) == set(PERSONAL)
     assert set().union(*in_files(kafka).values()) >= {"given name", "address", "employee number"}
 
@@ -108,7 +108,9 @@ async def test_nothing_is_left_of_a_person_who_is_erased_in_mid_job(job: Job) ->
     assert (code, erasure["missing"]) == (0, [])
     counts = {receipt["service"]: receipt["counts"] for receipt in erasure["receipts"]}
     assert set(counts) == set(SERVICES)
-    assert counts["profiles"] == {"people": 1, "consents": 1, "enrolments-withdrawn": 2}
+    assert counts["profiles"] == {
+        "people": 1, "consents": 1, "enrolments-withdrawn": 2, "wishes-deleted": 1,
+    }  # fmt: skip
     # Not how many proposals: the withdrawal from the programme is on another topic, and may be heard first.
     assert {"people": 1, "pairs-ended": 1}.items() <= counts["matching"].items()
     assert counts["feedback"] == {"requests-closed": 2, "answers-emptied": 2}
@@ -140,6 +142,9 @@ async def test_nothing_is_left_of_a_person_who_is_erased_in_mid_job(job: Job) ->
     )
     await job.quiet()
     assert await in_tables(stack) == {}
+    for service in ("profiles", "matching"):
+        lists = await rows(stack, service, "SELECT choices::text || avoid::text FROM enrolment")
+        assert {text for (text,) in lists} == {"[][]"}, "somebody still names the person"
 
     # What takes days: two more tombstones, 25 hours apart, compaction, retention. The older state that came
     # after the first tombstone goes when the third has closed the segment of the second.

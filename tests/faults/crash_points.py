@@ -44,6 +44,10 @@ ORDER: Final = {
 
 ELSEWHERE: Final = {
     "in_migration": "a migration is a process of its own: test_migrations.py kills it there",
+} | {
+    point: "nobody in the story asks for a run: tests/integration/services/test_run_crashes.py does, and kills it there"
+    for point in POINTS
+    if point.startswith("run_")
 }
 NOT_THERE: Final = {
     (service, MAIL): "only notifications has an effect outside its database"

@@ -1,8 +1,10 @@
 """People, programmes and enrolments: what matching needs of what others own."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
+from typing import Any
 
 
 class PersonStatus(StrEnum):
@@ -35,6 +37,7 @@ class Person:
     manager_id: str | None = None
     department: str = ""
     team: str | None = None
+    office: str | None = None
     time_zone: str = "UTC"
     languages: list[str] = field(default_factory=list)
     job_level: int | None = None
@@ -68,6 +71,12 @@ class Departure:
         return spell <= self.spell or version <= self.erased_version
 
 
+class Rounds(StrEnum):
+    AUTOMATIC = "automatic"
+    SUPERVISED = "supervised"
+    """Nobody is proposed by itself: pairs come from published runs only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Programme:
     """What matching needs of a programme. Version 0 is a stub."""
@@ -80,6 +89,15 @@ class Programme:
     proposal_days: int = 7
     minimum_level_gap: int = 1
     same_department_allowed: bool = True
+    rounds: Rounds = Rounds.AUTOMATIC
+    matching: dict[str, Any] = field(default_factory=dict)
+    """What the programme decides beside that, by the engine's names; the rest is the engine's default."""
+    configuration_version: int = 1
+
+    @property
+    def has_rounds(self) -> bool:
+        """Whether pairs are proposed without anybody's doing."""
+        return self.active and self.rounds is Rounds.AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +108,24 @@ class Enrolment:
     person_id: str
     role: Role
     status: EnrolmentStatus
+    choices: list[str] = field(default_factory=list)
+    avoid: list[str] = field(default_factory=list)
+    preferences: list[str] = field(default_factory=list)
+    paused: bool = False
 
     @property
     def active(self) -> bool:
         return self.status is EnrolmentStatus.ACTIVE
+
+    @property
+    def open(self) -> bool:
+        """Whether a new proposal may be made for it."""
+        return self.active and not self.paused
+
+
+def avoids(enrolments: Iterable[Enrolment], person_id: str) -> bool:
+    """Whether somebody with these enrolments avoids *person_id*: a list counts in every programme and role."""
+    return any(each.active and person_id in each.avoid for each in enrolments)
 
 
 def spell_over(status: PersonStatus, spell: int) -> int:
@@ -103,7 +135,7 @@ def spell_over(status: PersonStatus, spell: int) -> int:
 
 
 _matched_on = attrgetter(
-    "status", "manager_id", "department", "time_zone", "languages", "job_level", "skills_offered",
+    "status", "manager_id", "department", "team", "office", "time_zone", "languages", "job_level", "skills_offered",
     "skills_wanted", "interests", "goals", "working_style", "mentor_capacity", "matching_consent",
 )  # fmt: skip
 

@@ -10,12 +10,13 @@ import msgspec
 import sqlalchemy as sa
 
 from services.matching.domain.people import Programme
-from services.matching.engine import HIGHEST_PRIORITY, Configuration, Participant, Pool, Rules
+from services.matching.engine import HIGHEST_PRIORITY, Configuration, Participant, Pool
 from services.matching.store.reads import peek
 from services.matching.store.tables import PROGRAMME
 from shared.persistence.uow import Uow
 
 Rows = Sequence[Sequence[Any]]
+_ROWS_AT_A_TIME: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class SeenPool:
 
 _ATTRIBUTES: Final = (
     "p.person_id, p.version, p.department, p.team, p.job_level, p.languages, p.time_zone, p.interests,"
-    " p.working_style, p.goals"
+    " p.working_style, p.goals, p.office, e.choices, e.preferences"
 )
 _WAITING: Final = (
     "m.tenant = :tenant AND m.programme_id = :programme AND m.standing = 'eligible' AND m.place = 'free'"
@@ -44,11 +45,13 @@ _WAITING: Final = (
 _MENTEES = sa.text(f"""
     SELECT {_ATTRIBUTES}, p.skills_wanted, m.priority
     FROM mentee m JOIN person p ON p.tenant = m.tenant AND p.person_id = m.person_id
+        JOIN enrolment e ON e.tenant = m.tenant AND e.enrolment_id = m.enrolment_id
     WHERE {_WAITING}""")  # noqa: S608 - constants of this module only
 
 _MENTORS = sa.text(f"""
     SELECT DISTINCT ON (p.person_id) {_ATTRIBUTES}, p.skills_offered,
-        greatest(0, p.mentor_capacity - coalesce(l.active + l.reserved, 0)), e.enrolment_id,
+        CASE WHEN e.paused THEN 0 ELSE greatest(0, p.mentor_capacity - coalesce(l.active + l.reserved, 0)) END,
+        e.enrolment_id,
         (SELECT count(*) FROM relationship r
             WHERE r.tenant = e.tenant AND r.mentor_id = p.person_id AND r.reason = 'completed')
     FROM enrolment e
@@ -79,19 +82,38 @@ _EARLIER = sa.text(f"""
     GROUP BY r.mentee_id, r.mentor_id""")  # noqa: S608 - constants of this module only
 
 
-async def read_pool(uow: Uow, programme_id: str) -> SeenPool | None:
-    """Who waits and who could take them, or None when there is nothing to do."""
+# Whom somebody avoids is avoided in every programme and role.
+_AVOIDED = sa.text("""
+    SELECT person_id, avoid FROM enrolment
+    WHERE tenant = :tenant AND status = 'active' AND avoid <> '[]'""")
+
+
+async def read_pool(uow: Uow, programme_id: str, *, also_empty: bool = False) -> SeenPool | None:
+    """Who waits and who could take them; None when the programme is not active, or nobody waits and an empty pool
+    is not wanted."""
     programme = await peek(uow, PROGRAMME, programme_id)
     if programme is None or not programme.active:
         return None
-    mentees = await uow.rows(_MENTEES, programme=programme_id)
-    if not mentees:
+    mentees = await _all(uow, _MENTEES, programme=programme_id)
+    if not mentees and not also_empty:
         return None
-    mentors = await uow.rows(_MENTORS, programme=programme_id)
+    mentors = await _all(uow, _MENTORS, programme=programme_id)
     people = sorted({row[0] for row in mentees} | {row[0] for row in mentors})
-    lines = await uow.rows(_LINES, people=people)
-    earlier = await uow.rows(_EARLIER, programme=programme_id)
-    return await asyncio.to_thread(_seen, programme, uow.now.date(), mentees, mentors, lines, earlier)
+    lines = await _all(uow, _LINES, people=people)
+    earlier = await _all(uow, _EARLIER, programme=programme_id)
+    avoided = await _all(uow, _AVOIDED)
+    return await asyncio.to_thread(
+        _seen, programme, uow.now.date(), mentees, mentors, lines, earlier, avoided
+    )
+
+
+async def _all(uow: Uow, statement: sa.TextClause, **values: Any) -> Rows:
+    """All rows, some hundred at a time: ten thousand at once would hold up the event loop."""
+    rows: list[Sequence[Any]] = []
+    async with uow.connection.stream(statement, {"tenant": uow.tenant, **values}) as result:
+        async for some in result.partitions(_ROWS_AT_A_TIME):
+            rows.extend(some)
+    return rows
 
 
 def _seen(
@@ -101,12 +123,16 @@ def _seen(
     mentors: Rows,
     lines: Rows,
     earlier: Rows,
+    avoided: Rows,
 ) -> SeenPool:
     """Rows made into a pool; in a thread, because for tens of thousands of people it takes a while."""
+    avoid: dict[str, frozenset[str]] = {}
+    for person_id, names in avoided:
+        avoid[person_id] = avoid.get(person_id, frozenset()) | frozenset(_plain(names))
     pool = Pool(
         as_of=as_of,
-        mentees=tuple(_participant(row, priority=row[11]) for row in mentees),
-        mentors=tuple(_participant(row, free=row[11], completed=row[13]) for row in mentors),
+        mentees=tuple(_participant(row, avoid, priority=row[14]) for row in mentees),
+        mentors=tuple(_participant(row, avoid, free=row[14], completed=row[16]) for row in mentors),
         managers={row[0]: row[1] for row in lines},
         failed=frozenset((row[0], row[1]) for row in earlier if row[3]),
     )
@@ -115,35 +141,50 @@ def _seen(
         pool=pool,
         configuration=configuration_of(programme),
         versions={row[0]: row[1] for rows in (mentees, mentors) for row in rows},
-        enrolments={row[0]: row[12] for row in mentors},
+        enrolments={row[0]: row[15] for row in mentors},
         attempts={(row[0], row[1]): row[2] for row in earlier},
     )
 
 
 def configuration_of(programme: Programme) -> Configuration:
-    """What the programme decides; the engine's defaults for the rest: as many people as possible, then the best fit,
-    and nobody within one reporting line."""
-    return Configuration(
-        seed=programme.programme_id,
-        rules=Rules(
-            minimum_level_gap=programme.minimum_level_gap,
-            same_department_allowed=programme.same_department_allowed,
-        ),
-    )
+    """What the programme decides; the engine's defaults for the rest: as many people as possible, then the best
+    fit, and nobody within one reporting line.
+
+    Raises ``InvalidConfiguration`` for what the contract does not let through.
+    """
+    decided = programme.matching
+    rules = {
+        "minimum_level_gap": programme.minimum_level_gap,
+        "same_department_allowed": programme.same_department_allowed,
+        **decided.get("rules", {}),
+    }
+    identity = {"version": str(programme.configuration_version), "seed": programme.programme_id}
+    return Configuration.read({**decided, **identity, "rules": rules})
 
 
-def _participant(row: Sequence[Any], *, priority: int = 0, free: int = 0, completed: int = 0) -> Participant:
+def _participant(
+    row: Sequence[Any],
+    avoid: Mapping[str, frozenset[str]],
+    *,
+    priority: int = 0,
+    free: int = 0,
+    completed: int = 0,
+) -> Participant:
     return Participant(
         person_id=row[0],
         department=row[2],
         team=row[3] or "",
+        office=row[10] or "",
         level=row[4],
         languages=tuple(_plain(row[5])),
         time_zone=row[6],
         interests=tuple(_plain(row[7])),
         working_style=row[8],
         goals=row[9] or "",
-        skills=_plain(row[10]),
+        skills=_plain(row[13]),
+        choices=tuple(_plain(row[11])),
+        preferences=tuple(_plain(row[12])),
+        avoid=avoid.get(row[0], frozenset()),
         priority=max(0, min(HIGHEST_PRIORITY, priority)),
         free=free,
         completed=completed,

@@ -62,7 +62,7 @@ def new_platform(databases: Databases, tmp_path: Path) -> NewPlatform:
 async def live(platform: Platform) -> Story:
     """People enrol, a pair meets twice, a reminder comes due, feedback is given, and the mentor leaves."""
     story = Story(platform, new_tenant())
-    for chapter in (story.begin, story.enrol, story.propose, story.accept, story.meet):
+    for chapter in (story.begin, story.enrol, story.plan, story.propose, story.accept, story.meet):
         await chapter()
     await platform.pass_time(timedelta(days=2, hours=3))
     await platform["notifications"].fire_timers()

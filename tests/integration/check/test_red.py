@@ -30,6 +30,40 @@ def one(table: str, where: str = "true") -> str:
 
 
 DAMAGES = {
+    "a pair of a run is deleted": Damage(
+        "matching",
+        f"DELETE FROM matching_run_pair WHERE {one('matching_run_pair')}",
+        (("I8", "pairs that are not as many"),),
+    ),
+    "a pair of a run that was not published is dropped": Damage(
+        "matching",
+        f"UPDATE matching_run_pair SET dropped = 'mentor-full' WHERE {one('matching_run_pair')}",
+        (("I8", "neither proposed nor dropped"),),
+    ),
+    "a run that nobody goes on with": Damage(
+        "matching",
+        "UPDATE matching_run SET state = 'running', leased_until = clock_timestamp() - interval '1 hour'"
+        f" WHERE {one('matching_run')}",
+        (("I8", "nobody goes on with it"),),
+    ),
+    "a run that is kept for ever": Damage(
+        "matching",
+        f"DELETE FROM timer WHERE {one('timer', 'kind = ' + chr(39) + 'run-age' + chr(39))}",
+        (("I8", "waits for a timer run-age"),),
+    ),
+    "a run of another version": Damage(
+        "matching",
+        f"UPDATE matching_run SET version = version + 1 WHERE {one('matching_run')}",
+        (("I4", "version"),),
+    ),
+    "somebody who was erased and is in a run": Damage(
+        "matching",
+        "UPDATE person SET status = 'erased', manager_id = NULL, department = '', team = NULL, languages = '[]',"
+        " job_level = NULL, skills_offered = '{}', skills_wanted = '{}', interests = '[]', goals = '',"
+        " working_style = NULL, matching_consent = false WHERE tenant = $1"
+        " AND person_id = (SELECT mentee_id FROM matching_run_pair WHERE tenant = $1 LIMIT 1)",
+        (("I3", "is in the result of a run"),),
+    ),
     "an inbox row is deleted": Damage(
         "matching",
         f"DELETE FROM inbox WHERE {one('inbox', 'topic = ' + chr(39) + 'enrolment' + chr(39))}",

@@ -142,6 +142,31 @@ async def test_a_dead_letter_is_found_understood_and_redriven(mentoring: Termina
     await eventually(told, seconds=60, what="the story with its dead letter and its effect")
 
 
+async def test_runs_of_a_programme_in_which_nobody_is_yet(mentoring: Terminal) -> None:
+    """From the request to the end, as a coordinator who is found by itself, and by a process of its own."""
+    none = await mentoring("match", "list", "first")
+    assert (none.code, none.out) == (0, "first has no runs.\n"), none.err
+    for identity, aim in (("r-1", "people"), ("r-2", "value")):
+        done = await mentoring("match", "run", "first", "--id", identity, "--objective", aim, "--json")
+        assert (done.code, done.document["state"]) == (0, "ready"), done.err
+        assert (done.document["certificate"]["matched"], done.document["certificate"]["gap"]) == (0, 0.0)
+    compared = await mentoring("match", "compare", "r-1", "r-2")
+    assert "objective  people  value" in compared.out
+    assert (await mentoring("match", "pairs", "r-1", "--unmatched")).out == "Nobody is left over.\n"
+    published = await mentoring("match", "publish", "r-1", "--yes")
+    assert published.code == 0, published.err
+    assert "0 pairs; none dropped" in published.out
+    assert (await mentoring("match", "discard", "r-2", "--yes")).code == 0
+    states = {
+        run["run_id"]: run["state"] for run in (await mentoring("match", "list", "first", "--json")).document
+    }
+    assert states == {"r-1": "published", "r-2": "discarded"}
+    unknown = await mentoring("match", "show", "r-3")
+    assert (unknown.code, unknown.err) == (1, "matching: There is no such run.\n")
+    bad = await mentoring("match", "run", "first", "--set", "weights.skill=-1")
+    assert (bad.code, bad.err) == (1, "matching: weights.skill must be a whole number from 0 to 1,000,000.\n")
+
+
 async def test_a_service_that_is_gone_is_a_row_and_the_last_thing_is_down(mentoring: Terminal) -> None:
     record = json.loads((mentoring.folder / "stack.json").read_text())
     [matching] = record["services"]["matching"]

@@ -13,7 +13,13 @@ def test_each_topic_has_its_writers_and_foreign_words_one_reader() -> None:
         assert writers == set(topic.writers)
         assert len(writers) == 1 or topic.name == "erasure-receipt"
         foreign = topic.intake or topic.name in map(dead_letter_topic, SERVICES)
-        assert readers == ({topic.owner} if foreign else set(SERVICES))
+        told = {topic.owner, *topic.confided_to} if topic.confided_to else set(SERVICES)
+        assert readers == ({topic.owner} if foreign else told)
+
+
+def test_only_matching_reads_whom_somebody_avoids() -> None:
+    readers = {r.user for r in service_rules("", "") if r.name == "enrolment" and r.operation == "read"}
+    assert readers == {"profiles", "matching"}
 
 
 def test_groups_are_a_services_own() -> None:

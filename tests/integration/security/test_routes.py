@@ -20,6 +20,7 @@ import pytest_asyncio
 from fastapi.routing import APIRoute
 
 from deploy.local.issuer import AUDIENCE, ISSUER, Issuer
+from services.matching import solver
 from shared.contracts.topics import SERVICES
 from shared.http.rules import Rule
 from tests.integration.services.story import ELSEWHERE, LEVELS, PROGRAMME, SURNAME, Story
@@ -98,12 +99,16 @@ ROUTES: Final[dict[str, dict[str, Expected]]] = {
         "PUT /programmes/{programme_id}": may(
             "admin", "coordinator", elsewhere=NOTHING_OF_OURS, body=_PROGRAMME_BODY
         ),
+        "PUT /programmes/{programme_id}/matching": may("admin", "coordinator", elsewhere=UNKNOWN, body={}),
+        "GET /programmes/{programme_id}/matching": may(elsewhere=UNKNOWN),
         "GET /programmes": may(elsewhere=NOTHING_OF_OURS),
         "GET /programmes/{programme_id}": may(elsewhere=UNKNOWN),
         "GET /programmes/{programme_id}/enrolments": may("coordinator"),
         f"PUT {_ENROLMENT}": may(
             "mentee", "coordinator", elsewhere=UNKNOWN, body={"consent_to_matching": True}
         ),
+        f"GET {_ENROLMENT}/wishes": may("mentee", elsewhere=UNKNOWN),
+        f"PUT {_ENROLMENT}/wishes": may("mentee", elsewhere=UNKNOWN, body={}),
         f"DELETE {_ENROLMENT}": may("mentee", "coordinator", elsewhere=UNKNOWN),
         "GET /me/enrolments": may(elsewhere=NOTHING_OF_OURS),
         "GET /hr/dropped-fields": may("hr", "operator", elsewhere=NOTHING_OF_OURS),
@@ -123,6 +128,16 @@ ROUTES: Final[dict[str, dict[str, Expected]]] = {
         ),
         "POST /programmes/{programme_id}/rounds": may("coordinator", elsewhere=UNKNOWN),
         "GET /programmes/{programme_id}/waiting": may("coordinator", elsewhere=UNKNOWN),
+        "POST /programmes/{programme_id}/runs": may("coordinator", elsewhere=UNKNOWN, body={}),
+        "GET /programmes/{programme_id}/runs": may("coordinator", elsewhere=UNKNOWN),
+        "GET /runs/{run_id}": may("coordinator", elsewhere=UNKNOWN),
+        "GET /runs/{run_id}/pairs": may("coordinator", elsewhere=UNKNOWN),
+        "GET /runs/{run_id}/unmatched": may("coordinator", elsewhere=UNKNOWN),
+        "GET /runs/{run_id}/compare/{other_id}": may("coordinator", elsewhere=UNKNOWN),
+        "GET /runs/{run_id}/report": may("coordinator", elsewhere=UNKNOWN),
+        "GET /runs/{run_id}/explain": may("coordinator", elsewhere=UNKNOWN),
+        "POST /runs/{run_id}/publish": may("coordinator", elsewhere=UNKNOWN),
+        "POST /runs/{run_id}/discard": may("coordinator", elsewhere=UNKNOWN, unless="run_published"),
     },
     "feedback": {
         "GET /people/{person_id}/export": may("mentee", "privacy", elsewhere=NOTHING_OF_OURS),
@@ -202,8 +217,13 @@ class World:
             "session_id": self.story.session,
             "feedback_request_id": self.story.request,
             "dead_letter_id": self.story.dead_letters[service],
+            "run_id": self.story.run,
+            "other_id": self.story.run,
         }
-        return method, path.format(**values)
+        if path.endswith("/explain"):
+            path += "?mentee={mentee}&mentor={mentor}"
+        pair = {name: self.who(name).subject for name in ("mentee", "mentor")}
+        return method, path.format(**values, **pair)
 
     def body(self, expected: Expected, *, by_namesake: bool = False) -> dict[str, Any]:
         """The body for a line of the table, as an option of httpx; a namesake names nobody of ours."""
@@ -233,6 +253,7 @@ async def world(databases: Databases, tmp_path_factory: pytest.TempPathFactory) 
                 for service in SERVICES
             }
             yield World(story, soon.isoformat(), admins)
+    solver.close()
 
 
 # the table is complete

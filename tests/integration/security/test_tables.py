@@ -14,6 +14,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from services.matching.store import save_result
 from shared.contracts.pairs import RelationshipStarted
 from shared.contracts.topics import SERVICES
 from shared.persistence.bootstrap import CLOCK_ROLE, ROLES, database_name, role_name
@@ -28,10 +29,11 @@ SHARED_BY_TENANTS: Final = {"app_clock", "alembic_version"}
 
 PLUMBING_READS: Final = {
     ("notifications", "notification"): {"tenant", "state", "hold_until"},
+    ("matching", "matching_run"): {"tenant", "state", "requested_at", "leased_until"},
     ("profiles", "erasure"): {"status"},
 }
-"""What the plumbing role sees beside its own tables: columns that tell the sender whose queue is not empty, and
-how many erasures are overdue."""
+"""What the plumbing role sees beside its own tables: columns that tell the sender whose queue is not empty, the
+worker of runs who has asked for one, and how many erasures are overdue."""
 
 PLUMBING_WRITES: Final = {
     "inbox": {"DELETE"},
@@ -88,6 +90,7 @@ async def tenants(databases: Databases, tmp_path_factory: pytest.TempPathFactory
             await story.until_they_meet()
             await a_leaving(platform, story)
         for story in (ours, theirs):
+            await nobody_for_some(platform, story)
             await news_unsent(platform, story)
         yield Tenants(databases, ours.tenant, theirs.tenant)
 
@@ -103,6 +106,14 @@ async def a_leaving(platform: Platform, story: Story) -> None:
     mentee = story.who(story.pair[1])
     path = f"/people/{mentee.subject}/preferences"
     await platform["notifications"].ask(mentee, "PUT", path, json={"email_enabled": False})
+
+
+async def nobody_for_some(platform: Platform, story: Story) -> None:
+    """The run of a story that is so small finds a mentor for everybody, at no price."""
+    async with platform["matching"].process.database.transaction(story.tenant) as uow:
+        left = {"mentee": ["somebody"], "why": ["all-full"], "forbidden": ["{}"]}
+        await save_result(uow, story.run, "unmatched", left)
+        await save_result(uow, story.run, "prices", {"mentor": [story.id("stranger")], "price": [5]})
 
 
 async def news_unsent(platform: Platform, story: Story) -> None:
@@ -413,6 +424,15 @@ async def test_the_sender_learns_whose_queue_is_not_empty_and_no_more(tenants: T
         async with attempt(plumbing):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await plumbing.execute("UPDATE notification SET state = 'sent'")
+
+
+async def test_the_worker_of_runs_learns_who_waits_for_one_and_no_more(tenants: Tenants) -> None:
+    async with tenants.databases.login("matching", "plumbing") as plumbing:
+        rows = await plumbing.fetch("SELECT DISTINCT state FROM matching_run")
+        assert {row["state"] for row in rows} <= {"requested", "running", "publishing"}
+        async with attempt(plumbing):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await plumbing.execute("UPDATE matching_run SET state = 'published'")
 
 
 @EACH_SERVICE

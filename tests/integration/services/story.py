@@ -14,7 +14,9 @@ from typing import Any
 from shared.contracts import person_id
 from shared.contracts.people import ProgrammeChanged
 from shared.persistence.outbox import OutboxRecord
+from tests.integration.services.runs import working
 from tests.support.platform import Platform, Who, hr_event, said_by
+from tests.support.waiting import eventually
 
 RECORDED = "hr.person.recorded.v1"
 TERMINATED = "hr.person.terminated.v1"
@@ -56,6 +58,8 @@ class Story:
         self.tenant = tenant
         self.needless = needless
         """Fields that HR sends and nobody needs."""
+        self.run = ""
+        """A matching run that is ready; nobody has published it."""
         self.open_proposal = self.accepted_proposal = ""
         """Ids of the proposal that nobody has answered, and of the one that has led to the pair."""
         self.relationship = ""
@@ -101,6 +105,21 @@ class Story:
             await profiles.ask(self.who(name), "PUT", person, json={**skills, "goals": f"goals of {name}"})
             path = f"/programmes/{PROGRAMME}/enrolments/{role}/{self.id(name)}"
             await profiles.ask(self.who(name), "PUT", path, json={"consent_to_matching": True})
+        await self.platform.carry()
+
+    async def plan(self) -> None:
+        """The coordinator has a run computed, looks at it, and leaves it."""
+        matching, coordinator = self.platform["matching"], self.who("coordinator")
+        async with working(matching):
+            asked = await matching.ask(coordinator, "POST", f"/programmes/{PROGRAMME}/runs", json={})
+            self.run = asked["run_id"]
+
+            async def ready() -> bool:
+                view = await matching.ask(coordinator, "GET", f"/runs/{self.run}")
+                assert view["state"] != "failed", view
+                return bool(view["state"] == "ready")
+
+            await eventually(ready, what="the run's result")
         await self.platform.carry()
 
     async def propose(self) -> None:
@@ -170,7 +189,9 @@ class Story:
 
     async def until_they_meet(self) -> None:
         """All chapters up to the second meeting, and a refused event for each service."""
-        for chapter in (self.begin, self.enrol, self.propose, self.accept, self.meet, self.refuse):
+        for chapter in (
+            self.begin, self.enrol, self.plan, self.propose, self.accept, self.meet, self.refuse,
+        ):  # fmt: skip
             await chapter()
 
     async def _proposal(self, name: str) -> Any:

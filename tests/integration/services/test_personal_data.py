@@ -18,7 +18,15 @@ from deploy.local.mail import MailSink
 from shared.contracts import TOPIC, TOPICS
 from shared.contracts.topics import SERVICES
 from shared.messaging.kafka import make_reader
-from tests.integration.services.story import LEVELS, RECORDED, SURNAME, TERMINATED, Story, record
+from tests.integration.services.story import (
+    LEVELS,
+    PROGRAMME,
+    RECORDED,
+    SURNAME,
+    TERMINATED,
+    Story,
+    record,
+)
 from tests.support.platform import Databases, Platform, hr_event, new_tenant
 from tests.support.waiting import eventually
 
@@ -36,6 +44,10 @@ NEEDLESS: Final = {
 MARKERS: Final = (
     "739173", "1971-07-03", "marker-gender", "marker-status", "marker-rating", "marker-boss",
 )  # fmt: skip
+
+
+WISH: Final = "marker-wish"
+"""What a mentee tells matching in confidence."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,7 @@ async def findings(databases: Databases, tmp_path_factory: pytest.TempPathFactor
                 await platform.run()
                 await story.until_they_meet()
                 await things_go_wrong(platform, story)
+                await a_wish(platform, story)
                 metrics = [(await platform[s].call(None, "GET", "/metrics")).content for s in SERVICES]
                 tables = await all_tables(databases)
                 values, around = await all_records(platform)
@@ -147,6 +160,22 @@ async def things_go_wrong(platform: Platform, story: Story) -> None:
     await eventually(all_mail_is_settled, what="all mail settled")
 
 
+async def a_wish(platform: Platform, story: Story) -> None:
+    """Told, kept, and shown to its person."""
+    path = f"/programmes/{PROGRAMME}/enrolments/mentee/{story.id('mentee-b')}/wishes"
+    body = {"preferences": [WISH], "avoid": [story.id("outsider")]}
+    told = await platform["profiles"].ask(story.who("mentee-b"), "PUT", path, json=body)
+    assert told["preferences"] == [WISH]
+
+    async def heard() -> bool:
+        rows = await platform["matching"].rows(
+            story.tenant, f"SELECT 1 FROM enrolment WHERE tenant = :tenant AND preferences = '[\"{WISH}\"]'"
+        )
+        return bool(rows)
+
+    await eventually(heard, what="the wish known to matching")
+
+
 async def all_tables(databases: Databases) -> dict[tuple[str, str], bytes]:
     """Every table as the bytes that it holds (binary copies, so that nothing hides in another spelling)."""
     tables: dict[tuple[str, str], bytes] = {}
@@ -214,6 +243,17 @@ async def test_needless_fields_are_counted_by_name(findings: Findings) -> None:
     assert counted == [
         {"source": "urn:hr:test", "name": name, "count": len(LEVELS)} for name in sorted(NEEDLESS)
     ]
+
+
+# what somebody tells matching in confidence
+
+
+def test_wishes_are_where_enrolments_are_and_nowhere_else(findings: Findings) -> None:
+    tables = {place for place, content in findings.tables.items() if found([WISH], content)}
+    assert tables == {("profiles", "enrolment"), ("matching", "enrolment")}
+    assert {topic for topic, content in findings.values.items() if found([WISH], content)} == {"enrolment"}
+    assert not found([WISH], *findings.headers_and_keys.values())
+    assert not found([WISH], findings.logs, findings.spans, findings.metrics, findings.mails)
 
 
 # names and addresses

@@ -7,13 +7,14 @@ import pytest
 
 from services.feedback.domain import feedback
 from services.feedback.handlers import request_id
+from services.matching.domain import runs
 from services.matching.pairs import relationship_id_of
 from services.notifications.domain.messages import Pair, Template, both
 from services.notifications.post import iso, notification_id
 from services.profiles.domain import people
 from shared.check.early import end_of_day
 from shared.check.events import Facts, Seen, plain
-from shared.check.rules import CLOSING_DAYS, COPIES, HEARS, REACTIONS, moment
+from shared.check.rules import CLOSING_DAYS, COPIES, HEARS, REACTIONS, RUN_DAYS, RUN_RESULT_DAYS, moment
 from shared.contracts import EVENTS, SERVICES, TOPIC
 from shared.messaging.codec import safe
 from shared.runtime.service import Service
@@ -41,6 +42,10 @@ def test_facts_are_fields_of_the_contracts() -> None:
 
 def test_how_long_a_request_is_open() -> None:
     assert CLOSING_DAYS == feedback.CLOSING_DAYS
+
+
+def test_how_long_a_run_is_kept() -> None:
+    assert (runs.KEEP_RESULT.days, runs.KEEP_RUN.days) == (RUN_RESULT_DAYS, RUN_DAYS)
 
 
 def test_when_a_last_day_has_ended() -> None:

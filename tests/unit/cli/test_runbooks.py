@@ -1,4 +1,4 @@
-"""Every command in the runbooks exists, with the options that they use."""
+"""Every command in the runbooks and on the page of matching exists, with the options that they use."""
 
 import re
 import shlex
@@ -10,7 +10,8 @@ from typer.main import get_command
 
 from shared.cli.main import app
 
-RUNBOOKS = sorted((Path(__file__).parents[3] / "docs" / "runbooks").glob("*.md"))
+DOCS = Path(__file__).parents[3] / "docs"
+RUNBOOKS = [*sorted((DOCS / "runbooks").glob("*.md")), DOCS / "architecture" / "matching.md"]
 _BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 _INLINE = re.compile(r"`(mentoring [^`]+)`")
 

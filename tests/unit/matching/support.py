@@ -16,7 +16,7 @@ from services.matching.domain.pairs import (
     Relationship,
     RelationshipStatus,
 )
-from services.matching.domain.people import Person, PersonStatus, Role
+from services.matching.domain.people import Enrolment, Person, PersonStatus, Role
 from services.matching.engine import Participant, Pool
 from services.matching.handlers import handlers
 from services.matching.store import (
@@ -54,10 +54,12 @@ def person(person_id: str, *, level: int = 3, capacity: int = 1, **more: Any) ->
     return PersonChanged(**(values | more))
 
 
-def enrolment(person_id: str, role: str, status: str = "active", programme: str = SPRING) -> EnrolmentChanged:
+def enrolment(
+    person_id: str, role: str, status: str = "active", programme: str = SPRING, **wishes: Any
+) -> EnrolmentChanged:
     return EnrolmentChanged(
         enrolment_id=f"{programme}-{role}-{person_id}", programme_id=programme, person_id=person_id,
-        role=role, status=status,
+        role=role, status=status, **wishes,
     )  # fmt: skip
 
 
@@ -210,11 +212,19 @@ def memory(world: World) -> Iterator[World]:
     async def look_at_mentors(uow: Uow, mentors: Collection[str]) -> None:
         """There is nothing to save by looking earlier."""
 
-    async def read_pool(uow: Uow, programme_id: str) -> SeenPool | None:
+    async def read_pool(uow: Uow, programme_id: str, *, also_empty: bool = False) -> SeenPool | None:
         return _seen(world.store, uow, programme_id)
+
+    async def keep_alive(uow: Uow) -> None:
+        """A slow solver keeps no connection waiting here."""
+
+    async def forget_results(uow: Uow, person_id: str) -> int:
+        return 0  # results of runs are in tables of their own, which tests on real servers look at
 
     with (
         patch.object(sql, "peek", peek),
+        patch.object(sql, "keep_alive", keep_alive),
+        patch.object(sql, "forget_results", forget_results),
         patch.object(sql, "programmes_of_mentor", programmes_of_mentor),
         patch.object(sql, "look_at_mentors", look_at_mentors),
         patch.object(sql, "read_pool", read_pool),
@@ -228,12 +238,17 @@ def _seen(store: MemoryStore, uow: Uow, programme_id: str) -> SeenPool | None:
     waiting = [each for each in store.all(MENTEE) if each.programme_id == programme_id and each.waits]
     if known is None or not known.active or not waiting:
         return None
+    enrolments: dict[str, Enrolment] = {each.enrolment_id: each for each in store.all(ENROLMENT)}
     mentors = {
         each.person_id: each.enrolment_id
-        for each in store.all(ENROLMENT)
+        for each in enrolments.values()
         if each.programme_id == programme_id and each.role is Role.MENTOR and each.active
         if people[each.person_id].status is PersonStatus.ACTIVE and people[each.person_id].matching_consent
     }
+    avoid: dict[str, set[str]] = {}
+    for each in enrolments.values():
+        if each.active:
+            avoid.setdefault(each.person_id, set()).update(each.avoid)
     loads = {each.person_id: each.used for each in store.all(MENTOR_LOAD)}
     earlier: Counter[tuple[str, str]] = Counter()
     failed = set()
@@ -246,13 +261,19 @@ def _seen(store: MemoryStore, uow: Uow, programme_id: str) -> SeenPool | None:
         pool=Pool(
             as_of=uow.now.date(),
             mentees=tuple(
-                _participant(people[each.person_id], Role.MENTEE, priority=each.priority) for each in waiting
+                _participant(
+                    people[each.person_id], enrolments[each.enrolment_id], avoid, priority=each.priority
+                )
+                for each in waiting
             ),
             mentors=tuple(
                 _participant(
-                    people[each], Role.MENTOR, free=max(0, people[each].mentor_capacity - loads.get(each, 0))
+                    people[each],
+                    enrolments[identity],
+                    avoid,
+                    free=max(0, people[each].mentor_capacity - loads.get(each, 0)),
                 )
-                for each in mentors
+                for each, identity in mentors.items()
             ),
             managers={each.person_id: each.manager_id for each in people.values() if each.manager_id},
             failed=frozenset(failed),
@@ -264,17 +285,24 @@ def _seen(store: MemoryStore, uow: Uow, programme_id: str) -> SeenPool | None:
     )
 
 
-def _participant(known: Person, role: Role, *, priority: int = 0, free: int = 0) -> Participant:
+def _participant(
+    known: Person, by: Enrolment, avoid: dict[str, set[str]], *, priority: int = 0, free: int = 0
+) -> Participant:
     return Participant(
         person_id=known.person_id,
         department=known.department,
+        team=known.team or "",
+        office=known.office or "",
         level=known.job_level,
         languages=tuple(known.languages),
         time_zone=known.time_zone,
         interests=tuple(known.interests),
         working_style=known.working_style,
         goals=known.goals,
-        skills=known.skills_wanted if role is Role.MENTEE else known.skills_offered,
+        skills=known.skills_wanted if by.role is Role.MENTEE else known.skills_offered,
+        choices=tuple(by.choices),
+        preferences=tuple(by.preferences),
+        avoid=frozenset(avoid.get(known.person_id, ())),
         priority=priority,
-        free=free,
+        free=0 if by.paused else free,
     )

@@ -183,8 +183,7 @@ async def test_a_freed_place_is_offered_in_every_programme_of_the_mentor(
 async def test_a_coordinator_need_not_wait(world: World) -> None:
     await world.hear(programme(matching_delay_minutes=600), person("ann"), enrolment("ann", "mentee"))
     await world.hear(person("max", level=6), enrolment("max", "mentor"))
-    async with world.uow() as uow:
-        commands.start_round(uow, SPRING)
+    await world.do(commands.start_round, SPRING)
     await world.wait(seconds=0)
     assert world.open_pairs() == {("ann", "max")}
 

@@ -10,6 +10,7 @@ from services.matching import rounds, solver
 from services.matching.domain.mentees import Found, Place, Standing
 from services.matching.domain.pairs import ProposalStatus
 from services.matching.engine import Configuration, Pool
+from services.matching.proposing import proposal_id_of
 from services.matching.solver_process import Result
 from services.matching.store import PERSON, PROGRAMME
 from services.matching.waking import ROUND
@@ -36,7 +37,7 @@ async def test_a_mentee_and_a_mentor_are_proposed_to_each_other(world: World) ->
 
     proposal = world.proposal_of("ann")
     assert (proposal.mentor_id, proposal.version, proposal.attempt) == ("max", 1, 1)
-    assert proposal.proposal_id == rounds.proposal_id_of(SPRING, "ann", "max", 1)
+    assert proposal.proposal_id == proposal_id_of(SPRING, "ann", "max", 1)
     assert proposal.expires_at == world.now + timedelta(days=7)
     (said,) = world.said(ProposalChanged)
     assert said.expires_at == proposal.expires_at
@@ -124,7 +125,7 @@ async def test_full_mentors_are_another_reason(world: World) -> None:
 async def test_what_does_not_matter_for_matching_wakes_nobody(world: World) -> None:
     await world.hear(programme(), person("ann"), enrolment("ann", "mentee"))
     await world.wait(minutes=1)
-    await world.hear(person("ann", given_name="Anna", email="anna@example.org", team="red"))
+    await world.hear(person("ann", given_name="Anna", email="anna@example.org", job_title="Smith"))
     assert world.store.timers == {}
 
 

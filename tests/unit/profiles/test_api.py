@@ -11,6 +11,7 @@ from httpx import ASGITransport, AsyncClient
 from services.profiles import commands
 from services.profiles.api import api
 from services.profiles.domain.programmes import Programme
+from shared.contracts import person_id
 from shared.http.api import install_error_answers
 from shared.http.auth import Caller, Unauthenticated
 from tests.support.memory import MemoryUow
@@ -64,6 +65,7 @@ async def ask(client: AsyncClient, method: str, path: str, who: str, body: Any =
 
 
 ENROL = {"consent_to_matching": True}
+BEN = person_id(TENANT, "E2")
 SPRING = {"name": "Spring", "coordinator_ids": [BOSS]}
 PLACE = f"/programmes/p1/enrolments/mentee/{ADA}"
 
@@ -79,6 +81,7 @@ PLACE = f"/programmes/p1/enrolments/mentee/{ADA}"
         ("PUT", "/programmes/p2", SPRING, ["root admin"], [ADA, BOSS]),
         ("GET", "/programmes/p1", None, [ADA, BOSS, "root admin"], []),
         ("PUT", PLACE, ENROL, [ADA, BOSS], ["root admin", "other", "sys hr"]),
+        ("PUT", "/programmes/p1/matching", {}, [BOSS, "root admin"], [ADA, "sys hr"]),
     ],
 )
 async def test_who_may(
@@ -112,6 +115,94 @@ async def test_a_person_sees_themselves_and_no_date_of_leaving(client: AsyncClie
     assert "effective_on" not in person
 
 
+async def test_wishes_are_told_and_read_by_the_person_alone(client: AsyncClient, world: World) -> None:
+    await world.hear(recorded("E2"), 1)
+    await ask(client, "PUT", PLACE, ADA, ENROL)
+    form = {"avoid": [BEN], "choices": [], "preferences": ["a sailor"], "paused": False}
+    for who in (BOSS, "root admin", "sys hr", "officer privacy", BEN):
+        assert (await ask(client, "PUT", f"{PLACE}/wishes", who, form))[0] == 403
+        assert (await ask(client, "GET", f"{PLACE}/wishes", who))[0] == 403
+    assert await ask(client, "PUT", f"{PLACE}/wishes", ADA, form) == (200, {**form, "version": 2})
+    assert await ask(client, "GET", f"{PLACE}/wishes", ADA) == (200, {**form, "version": 2})
+    _, again = await ask(client, "PUT", PLACE, BOSS, ENROL)
+    _, withdrawn = await ask(client, "DELETE", PLACE, BOSS)
+    for seen in (again, withdrawn):
+        assert seen.keys().isdisjoint(form.keys() - {"paused"})
+        assert BEN not in str(seen)
+        assert "sailor" not in str(seen)
+
+
+async def test_an_avoid_list_is_exported_to_its_person_only(client: AsyncClient, world: World) -> None:
+    await world.hear(recorded("E2"), 1)
+    await ask(client, "PUT", PLACE, ADA, ENROL)
+    await ask(client, "PUT", f"{PLACE}/wishes", ADA, {"avoid": [BEN], "preferences": ["a sailor"]})
+    _, own = await ask(client, "GET", f"/people/{ADA}/export", ADA)
+    (mine,) = own["tables"]["enrolment"]
+    assert (mine["avoid"], mine["preferences"]) == ([BEN], ["a sailor"])
+    _, officers = await ask(client, "GET", f"/people/{ADA}/export", "officer privacy")
+    assert BEN not in str(officers)
+    assert "enrolment.avoid: only the person" in str(officers["withheld"])
+    for who in (BEN, "officer privacy"):
+        _, named = await ask(client, "GET", f"/people/{BEN}/export", who)
+        assert ADA not in str(named)
+
+
+async def test_a_programmes_matching_is_configured_and_shown(client: AsyncClient) -> None:
+    path = "/programmes/p1/matching"
+    form = {"rounds": "supervised", "objective": "value", "weights": {"skill": 900}}
+    _, made = await ask(client, "PUT", path, BOSS, form)
+    assert (made["rounds"], made["configuration_version"], made["weights"]["skill"]) == ("supervised", 2, 900)
+    assert (made["objective"], made["tolerance"], made["rules"]["common_language"]) == ("value", None, None)
+    assert await ask(client, "GET", path, ADA) == (200, made)
+
+
+async def test_who_knows_nothing_of_matching_changes_nothing_of_it(client: AsyncClient) -> None:
+    """Clients read a programme, change something and write it back; those from before do so, too."""
+    path = "/programmes/p1/matching"
+    _, made = await ask(client, "PUT", path, BOSS, {"rounds": "supervised", "objective": "value"})
+    _, seen = await ask(client, "GET", "/programmes/p1", BOSS)
+    form = {name: value for name, value in seen.items() if name not in ("programme_id", "version")}
+    status, changed = await ask(client, "PUT", "/programmes/p1", BOSS, form | {"name": "Summer"})
+    assert (status, changed) == (200, seen | {"name": "Summer", "version": 3})
+    assert await ask(client, "GET", path, ADA) == (200, made)
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({"weights": {"skill": -1}}, "invalid"),
+        ({"weights": {"skills": 1}}, "invalid"),
+        ({"rules": {"no_such_rule": True}}, "invalid"),
+        ({"weighs": {}}, "invalid"),
+        ({"tolerance": "NaN"}, "invalid"),
+        ({"rounds": "never"}, "invalid"),
+        ({"rules": {"maximum_level_gap": 0}}, "matching_contradictory"),
+        ({"weights": {"experience_best": [3, 1]}}, "matching_contradictory"),
+    ],
+)
+async def test_a_matching_that_cannot_be_is_refused(
+    client: AsyncClient, world: World, form: Any, code: str
+) -> None:
+    said = len(world.said)
+    status, problem = await ask(client, "PUT", "/programmes/p1/matching", BOSS, form)
+    assert (status, problem["code"]) == (422, code)
+    assert len(world.said) == said
+
+
+async def test_not_a_number_is_no_number(client: AsyncClient) -> None:
+    answer = await client.put(
+        "/programmes/p1/matching", content=b'{"tolerance": NaN}', headers={"Authorization": f"Bearer {BOSS}"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+async def test_a_level_gap_that_excludes_the_matching_is_refused(client: AsyncClient) -> None:
+    await ask(client, "PUT", "/programmes/p1/matching", BOSS, {"rules": {"maximum_level_gap": 2}})
+    _, problem = await ask(client, "PUT", "/programmes/p1", BOSS, SPRING | {"minimum_level_gap": 3})
+    assert problem["code"] == "matching_contradictory"
+    assert "at least 3 and at most 2" in problem["detail"]
+
+
 async def test_enrol_and_withdraw(client: AsyncClient) -> None:
     _, enrolled = await ask(client, "PUT", PLACE, ADA, ENROL)
     assert (enrolled["status"], enrolled["version"]) == ("active", 1)
@@ -142,6 +233,10 @@ async def test_what_has_not_the_form_is_refused(
 async def test_the_unknown(client: AsyncClient) -> None:
     assert (await ask(client, "GET", "/people/nobody", "sys hr"))[1]["code"] == "person_unknown"
     assert (await ask(client, "GET", "/programmes/p9", ADA))[1]["code"] == "programme_unknown"
+    assert (await ask(client, "GET", "/programmes/p9/matching", ADA))[1]["code"] == "programme_unknown"
+    assert (await ask(client, "PUT", "/programmes/p9/matching", "x admin", {}))[1][
+        "code"
+    ] == "programme_unknown"
     path = "/programmes/p1/enrolments/mentee/nobody"
     status, problem = await ask(client, "PUT", path, "nobody", ENROL)
     assert (status, problem["code"]) == (409, "not_yet_known")

@@ -1,5 +1,6 @@
 """Rows, forms and contract say the same: nothing published is forgotten, no bound is looser outside."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -7,7 +8,16 @@ from pydantic import BaseModel
 
 from services.profiles.domain import people, programmes
 from services.profiles.domain.consent import Purpose
-from services.profiles.forms import ProfileForm, ProgrammeForm
+from services.profiles.forms import (
+    EnrolmentView,
+    MatchingForm,
+    MatchingView,
+    ProfileForm,
+    ProgrammeForm,
+    WishesForm,
+    WishesView,
+)
+from shared.contracts import matching
 from shared.contracts import people as contract
 
 
@@ -21,6 +31,7 @@ def test_the_public_state_is_what_the_contract_publishes() -> None:
         (people.PersonStatus, contract.PersonStatus),
         (programmes.Role, contract.Role),
         (programmes.EnrolmentStatus, contract.EnrolmentStatus),
+        (programmes.Rounds, matching.Rounds),
     ],
 )
 def test_words_are_the_contracts(ours: Any, theirs: Any) -> None:
@@ -36,6 +47,7 @@ def test_matching_is_a_purpose() -> None:
     [
         (ProgrammeForm, contract.ProgrammeChanged, {"name", "coordinator_ids"}),
         (ProfileForm, contract.PersonChanged, {"languages"}),
+        (WishesForm, contract.EnrolmentChanged, {"choices", "avoid", "preferences"}),
     ],
 )
 def test_forms_have_the_bounds_of_the_contract(
@@ -50,4 +62,21 @@ def test_forms_have_the_bounds_of_the_contract(
 
 def test_a_programme_can_be_configured_whole() -> None:
     published = contract.ProgrammeChanged.model_fields.keys()
-    assert ProgrammeForm.model_fields.keys() == published - {"programme_id"}
+    forms = ProgrammeForm.model_fields.keys() | {"matching", "rounds"}
+    assert forms == published - {"programme_id", "configuration_version"}
+    assert MatchingForm.model_fields.keys() == matching.MatchingSettings.model_fields.keys() | {"rounds"}
+    assert MatchingView.model_fields.keys() == MatchingForm.model_fields.keys() | {"configuration_version"}
+
+
+def test_all_wishes_can_be_told_and_read_again() -> None:
+    told = {*WishesForm.model_fields}
+    assert (
+        told
+        == {each.name for each in fields(programmes.Wishes)}
+        == WishesView.model_fields.keys() - {"version"}
+    )
+    assert told <= contract.EnrolmentChanged.model_fields.keys()
+
+
+def test_only_the_person_sees_the_lists() -> None:
+    assert not EnrolmentView.model_fields.keys() & {"choices", "avoid", "preferences"}

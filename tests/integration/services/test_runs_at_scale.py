@@ -1,0 +1,138 @@
+"""6,000 people who look for a mentor, and 4,000 who offer places: nothing holds up the service's event loop.
+
+What is asserted are counts and states; how long the loop was held up is printed, and bounded generously, because the
+machine that runs the tests is not idle. The figures are in docs/architecture/matching.md.
+"""
+
+import gc
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+
+from services.matching import solver
+from services.matching.domain.mentees import Mentee, Place, Standing
+from services.matching.domain.pairs import MentorLoad
+from services.matching.domain.people import Enrolment, EnrolmentStatus, Person, PersonStatus, Role
+from services.matching.engine import Pool
+from services.matching.waking import run_round_now
+from shared.contracts.pairs import ProposalChanged
+from shared.persistence.kinds import Kind
+from shared.runtime.entry import spare_collections
+from tests.integration.services.runs import SPRING, Programme, working
+from tests.support.loop_lag import measured_lag
+from tests.support.platform import Databases, Instance, Platform, new_tenant
+from tests.unit.matching.engine.support import crowd
+
+pytestmark = pytest.mark.timeout(600)
+
+MENTEES, MENTORS = 6_000, 4_000
+MOST_SECONDS: Final = 0.5
+"""Of processor time that one turn of the loop may take here."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def platform(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    usual = gc.get_threshold()
+    spare_collections()  # as a service does
+    async with Platform.open(databases, tmp_path_factory.mktemp("issuer")) as platform:
+        yield platform
+    gc.unfreeze()
+    gc.set_threshold(*usual)
+    solver.close()
+
+
+async def many(matching: Instance) -> Programme:
+    """A programme with so many people. They are written as rows: to hear of them is another test's business."""
+    spring = Programme(matching, new_tenant())
+    await spring.begin(0, 0)
+    pool = crowd(MENTEES, MENTORS)
+    people: list[Any] = [
+        Person(
+            person_id=one.person_id, version=1, status=PersonStatus.ACTIVE, department=one.department,
+            team=one.team or None, time_zone=one.time_zone, languages=list(one.languages),
+            job_level=one.level, skills_offered=dict(one.skills) if one.free else {},
+            skills_wanted={} if one.free else dict(one.skills), interests=list(one.interests),
+            goals=one.goals, working_style=one.working_style, mentor_capacity=one.free,
+            manager_id=pool.managers.get(one.person_id), matching_consent=True,
+        )
+        for one in (*pool.mentees, *pool.mentors)
+    ]  # fmt: skip
+    await _write(matching, spring.tenant, people, *_places(pool))
+    return spring
+
+
+def _places(pool: Pool) -> tuple[list[Any], list[Any], list[Any]]:
+    sides = ((Role.MENTEE, pool.mentees), (Role.MENTOR, pool.mentors))
+    enrolments = [
+        Enrolment(f"{role}.{one.person_id}", 1, SPRING, one.person_id, role, EnrolmentStatus.ACTIVE)
+        for role, side in sides
+        for one in side
+    ]
+    today = pool.as_of
+    mentees = [
+        Mentee(SPRING, one.person_id, f"mentee.{one.person_id}", Standing.ELIGIBLE, Place.FREE, today)
+        for one in pool.mentees
+    ]
+    return enrolments, mentees, [MentorLoad(one.person_id) for one in pool.mentors]
+
+
+async def _write(matching: Instance, tenant: str, *tables: list[Any]) -> None:
+    kinds = matching.process.database.kinds
+    for rows in tables:
+        kind: Kind[Any] = kinds[type(rows[0])]
+        for begin in range(0, len(rows), 2000):
+            async with matching.process.database.transaction(tenant) as uow:
+                values = kind.arrays(rows[begin : begin + 2000])
+                await uow.connection.execute(kind.insert_sql, {"tenant": tenant, **values})
+
+
+async def test_a_run_is_computed_and_published(platform: Platform) -> None:
+    matching = platform["matching"]
+    spring = await many(matching)
+    async with working(matching):
+        async with measured_lag() as computing:
+            ready = await spring.run()
+        assert (ready["state"], ready["mentees"], ready["mentors"]) == ("ready", MENTEES, MENTORS)
+        assert ready["certificate"]["within_tolerance"]
+        matched = ready["certificate"]["matched"]
+        assert matched + ready["certificate"]["unmatched"] == MENTEES
+        assert matched == min(ready["certificate"]["matched_at_most"], MENTEES) > 0
+        run = ready["run_id"]
+        async with measured_lag() as comparing:
+            other = await spring.run(configuration={"weights": {"skill": 300}})
+            compared = await spring.ask("GET", f"/runs/{run}/compare/{other['run_id']}?limit=500")
+            pair = (await spring.ask("GET", f"/runs/{run}/pairs?limit=500"))["items"][0]
+            params = {"mentee": pair["mentee_id"], "mentor": pair["mentor_id"]}
+            assert (await spring.ask("GET", f"/runs/{run}/explain", params=params))["verdict"] == "paired"
+        assert compared["kept"] + compared["changed"] + compared["removed"] == matched
+        async with measured_lag() as publishing:
+            await spring.ask("POST", f"/runs/{run}/publish")
+            done = await spring.until(run, "published")
+    assert (done["publication"]["proposed"], done["publication"]["dropped"]) == (matched, {})
+    assert await spring.said(ProposalChanged.TYPE) == [1] * matched
+    for what, lag in (("computing", computing), ("comparing", comparing), ("publishing", publishing)):
+        print(f"{what}: {lag}")
+        assert lag.by_processor < MOST_SECONDS, what
+
+
+async def test_a_round_is_no_different(platform: Platform) -> None:
+    matching = platform["matching"]
+    spring = await many(matching)
+    async with matching.process.database.transaction(spring.tenant) as uow:
+        run_round_now(uow, SPRING)
+    async with measured_lag() as lag:
+        while await matching.process.timers.fire_due():
+            pass
+    print(f"a round: {lag}")
+    rows = await matching.rows(
+        spring.tenant, "SELECT count(*) AS n FROM proposal WHERE tenant = :tenant AND status = 'open'"
+    )
+    waiting = await matching.rows(
+        spring.tenant,
+        "SELECT count(*) AS n FROM mentee WHERE tenant = :tenant AND place = 'free' AND found = 'not-tried-yet'",
+    )
+    assert rows[0].n > 0
+    assert waiting[0].n == 0
+    assert lag.by_processor < MOST_SECONDS

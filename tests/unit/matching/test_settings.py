@@ -1,0 +1,84 @@
+"""What a programme can decide is what the engine can be told: the same names, and no bound beyond the engine's."""
+
+from dataclasses import fields
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from services.matching.domain.people import Programme, Rounds
+from services.matching.engine import Configuration, Objective, Rules, Weights
+from services.matching.store import configuration_of
+from shared.contracts import matching as contract
+
+OF_THE_PROGRAMME = {"minimum_level_gap", "same_department_allowed"}
+"""Settings that a programme had before it had a matching of its own."""
+TECHNICAL = {"version", "seed", "candidates", "rounds"}
+NOT_YET = {
+    "form", "method", "embedder", "embedder_floor", "meetings", "group_size", "smallest_group", "peer_level_gap",
+    "coherence", "coherence_most",
+}  # fmt: skip
+"""What belongs to forms that the service does not propose: other than one mentor for one mentee."""
+
+
+@pytest.mark.parametrize(
+    ("contract_part", "engine_part"),
+    [
+        (contract.MatchingRules, Rules),
+        (contract.MatchingWeights, Weights),
+        (contract.MatchingSettings, Configuration),
+    ],
+)
+def test_what_can_be_decided_has_the_engines_names(contract_part: type[BaseModel], engine_part: Any) -> None:
+    decided, known = set(contract_part.model_fields), {each.name for each in fields(engine_part)}
+    assert decided <= known
+    assert known - decided <= OF_THE_PROGRAMME | TECHNICAL | NOT_YET
+
+
+def test_words_are_the_engines() -> None:
+    assert [*contract.Objective] == [*Objective]
+    assert [*contract.Rounds] == [*Rounds]
+
+
+def test_what_is_left_out_is_the_engines_default() -> None:
+    made = configuration_of(Programme("p", 1, True))
+    assert made == Configuration(version="1", seed="p")
+
+
+def test_what_is_decided_is_what_a_run_is_told() -> None:
+    decided = {
+        "rules": {"same_team_allowed": False},
+        "weights": {"experience_best": [1, 4]},
+        "objective": "value",
+    }
+    programme = Programme("p", 9, True, minimum_level_gap=2, matching=decided, configuration_version=7)
+    made = configuration_of(programme)
+    assert (made.version, made.objective, made.weights.experience_best) == ("7", Objective.VALUE, (1, 4))
+    assert (made.rules.same_team_allowed, made.rules.minimum_level_gap) == (False, 2)
+    assert made.fingerprint() != configuration_of(Programme("p", 9, True, minimum_level_gap=2)).fingerprint()
+
+
+def extremes(model: type[BaseModel]) -> list[tuple[str, Any]]:
+    """Each number of a part of the settings at both of its bounds."""
+    found = []
+    for name, part in model.model_json_schema()["properties"].items():
+        for branch in part.get("anyOf", [part]):
+            found += [(name, branch[bound]) for bound in ("minimum", "maximum") if bound in branch]
+    return found
+
+
+@pytest.mark.parametrize("part", ["rules", "weights", ""])
+def test_the_engine_takes_every_bound(part: str) -> None:
+    parts: dict[str, type[BaseModel]] = {
+        "rules": contract.MatchingRules, "weights": contract.MatchingWeights, "": contract.MatchingSettings,
+    }  # fmt: skip
+    tried = extremes(parts[part])
+    assert len(tried) >= 4
+    for name, value in tried:
+        decided = {part: {name: value}} if part else {name: value}
+        read = contract.MatchingSettings.model_validate(decided).decided()
+        configuration_of(Programme("p", 1, True, minimum_level_gap=0, matching=read)).check()
+    levels = get_args(contract.LevelsApart)[1]
+    for bound in (levels.metadata[0].ge, levels.metadata[1].le):
+        decided = {"weights": {"experience_best": [bound, bound]}}
+        configuration_of(Programme("p", 1, True, matching=decided)).check()
