@@ -7,16 +7,15 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-import sqlalchemy as sa
 
 from services.matching.domain.people import Programme
 from services.matching.engine import HIGHEST_PRIORITY, Configuration, Participant, Pool
 from services.matching.store.reads import peek
 from services.matching.store.tables import PROGRAMME
+from shared.persistence.driver import Statement
 from shared.persistence.uow import Uow
 
 Rows = Sequence[Sequence[Any]]
-_ROWS_AT_A_TIME: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +41,13 @@ _WAITING: Final = (
     "m.tenant = :tenant AND m.programme_id = :programme AND m.standing = 'eligible' AND m.place = 'free'"
 )
 
-_MENTEES = sa.text(f"""
+_MENTEES = Statement(f"""
     SELECT {_ATTRIBUTES}, p.skills_wanted, m.priority
     FROM mentee m JOIN person p ON p.tenant = m.tenant AND p.person_id = m.person_id
         JOIN enrolment e ON e.tenant = m.tenant AND e.enrolment_id = m.enrolment_id
     WHERE {_WAITING}""")  # noqa: S608 - constants of this module only
 
-_MENTORS = sa.text(f"""
+_MENTORS = Statement(f"""
     SELECT DISTINCT ON (p.person_id) {_ATTRIBUTES}, p.skills_offered,
         CASE WHEN e.paused THEN 0 ELSE greatest(0, p.mentor_capacity - coalesce(l.active + l.reserved, 0)) END,
         e.enrolment_id,
@@ -62,7 +61,7 @@ _MENTORS = sa.text(f"""
     ORDER BY p.person_id, e.enrolment_id""")  # noqa: S608 - constants of this module only
 
 # UNION removes what it has seen, so that a line that bites its own tail ends.
-_LINES = sa.text("""
+_LINES = Statement("""
     WITH RECURSIVE line (person_id, manager_id) AS (
         SELECT p.person_id, p.manager_id FROM person p
         WHERE p.tenant = :tenant AND p.person_id = ANY(CAST(:people AS text[]))
@@ -74,7 +73,7 @@ _LINES = sa.text("""
 
 # A pair that was declined, left to expire, or that has ended (whoever waits has no mentor here) has failed.
 # It has failed for every programme; attempts are counted in this one.
-_EARLIER = sa.text(f"""
+_EARLIER = Statement(f"""
     SELECT r.mentee_id, r.mentor_id, count(*) FILTER (WHERE r.programme_id = :programme),
         bool_or(r.status IN ('declined', 'expired', 'accepted'))
     FROM mentee m JOIN proposal r ON r.tenant = m.tenant AND r.mentee_id = m.person_id
@@ -83,7 +82,7 @@ _EARLIER = sa.text(f"""
 
 
 # Whom somebody avoids is avoided in every programme and role.
-_AVOIDED = sa.text("""
+_AVOIDED = Statement("""
     SELECT person_id, avoid FROM enrolment
     WHERE tenant = :tenant AND status = 'active' AND avoid <> '[]'""")
 
@@ -94,26 +93,17 @@ async def read_pool(uow: Uow, programme_id: str, *, also_empty: bool = False) ->
     programme = await peek(uow, PROGRAMME, programme_id)
     if programme is None or not programme.active:
         return None
-    mentees = await _all(uow, _MENTEES, programme=programme_id)
+    mentees = await uow.rows(_MENTEES, programme=programme_id)
     if not mentees and not also_empty:
         return None
-    mentors = await _all(uow, _MENTORS, programme=programme_id)
+    mentors = await uow.rows(_MENTORS, programme=programme_id)
     people = sorted({row[0] for row in mentees} | {row[0] for row in mentors})
-    lines = await _all(uow, _LINES, people=people)
-    earlier = await _all(uow, _EARLIER, programme=programme_id)
-    avoided = await _all(uow, _AVOIDED)
+    lines = await uow.rows(_LINES, people=people)
+    earlier = await uow.rows(_EARLIER, programme=programme_id)
+    avoided = await uow.rows(_AVOIDED)
     return await asyncio.to_thread(
         _seen, programme, uow.now.date(), mentees, mentors, lines, earlier, avoided
     )
-
-
-async def _all(uow: Uow, statement: sa.TextClause, **values: Any) -> Rows:
-    """All rows, some hundred at a time: ten thousand at once would hold up the event loop."""
-    rows: list[Sequence[Any]] = []
-    async with uow.connection.stream(statement, {"tenant": uow.tenant, **values}) as result:
-        async for some in result.partitions(_ROWS_AT_A_TIME):
-            rows.extend(some)
-    return rows
 
 
 def _seen(

@@ -85,7 +85,7 @@ async def _write(matching: Instance, tenant: str, *tables: list[Any]) -> None:
         for begin in range(0, len(rows), 2000):
             async with matching.process.database.transaction(tenant) as uow:
                 values = kind.arrays(rows[begin : begin + 2000])
-                await uow.connection.execute(kind.insert_sql, {"tenant": tenant, **values})
+                await uow.connection.fetch(kind.insert_sql, {"tenant": tenant, **values})
 
 
 async def test_a_run_is_computed_and_published(platform: Platform) -> None:
