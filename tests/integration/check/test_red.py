@@ -40,12 +40,6 @@ DAMAGES = {
         f"UPDATE matching_run_pair SET dropped = 'mentor-full' WHERE {one('matching_run_pair')}",
         (("I8", "neither proposed nor dropped"),),
     ),
-    "a run that nobody goes on with": Damage(
-        "matching",
-        "UPDATE matching_run SET state = 'running', leased_until = clock_timestamp() - interval '1 hour'"
-        f" WHERE {one('matching_run')}",
-        (("I8", "nobody goes on with it"),),
-    ),
     "a run that is kept for ever": Damage(
         "matching",
         f"DELETE FROM timer WHERE {one('timer', 'kind = ' + chr(39) + 'run-age' + chr(39))}",
