@@ -25,7 +25,7 @@ from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers, Outcome
 from shared.messaging.metrics import Metrics
 from shared.messaging.tracing import Tracing
-from shared.persistence.database import Database, is_transient, is_unavailable
+from shared.persistence.database import Database, is_lost_race, is_transient, is_unavailable
 from shared.persistence.uow import Uow, Want
 from shared.runtime.failpoints import failpoint
 
@@ -136,10 +136,14 @@ class BatchProcessor:
                 await asyncio.sleep(self.circuit.retry_seconds)
             except Exception as error:  # noqa: BLE001 - sorted below into wait, retry and isolate
                 if is_unavailable(error):
-                    await self._wait_for_database(tries, error)
+                    await self._wait(tries, error, "PostgreSQL")
                 elif is_transient(error) and tries < _MAX_TRIES:
                     self.metrics.retry(self.topic)
                     await asyncio.sleep(_delay(tries))
+                elif len(items) == 1 and is_lost_race(error):
+                    await self._wait(tries, error, "rows that others have locked")
+                elif _is_buried(items):
+                    await self._wait(tries, error, "a dead letter that PostgreSQL refuses")
                 else:
                     await self._isolate(tenant, items, error, tries)
                     return
@@ -151,10 +155,10 @@ class BatchProcessor:
                     self.metrics.circuit(self.topic, opened=False)
                 return
 
-    async def _wait_for_database(self, tries: int, error: BaseException) -> None:
-        if self.waiting_for is None:
-            self.waiting_for = "PostgreSQL"
-            log.warning("waiting for the database", topic=self.topic, error=type(error).__name__)
+    async def _wait(self, tries: int, error: BaseException, what: str) -> None:
+        if self.waiting_for != what:
+            self.waiting_for = what
+            log.warning("waiting", topic=self.topic, waiting_for=what, error=type(error).__name__)
         await asyncio.sleep(_delay(tries))
 
     async def _isolate(self, tenant: str, items: list[Item], error: Exception, tries: int) -> None:
@@ -318,6 +322,11 @@ def _lanes(records: Sequence[Record]) -> list[list[Record]]:
     for record in records:
         lanes[hash(record.key or record.partition) % _LANES].append(record)
     return lanes
+
+
+def _is_buried(items: Sequence[Item]) -> bool:
+    """Whether this is one record that PostgreSQL was found to refuse: then it refuses the dead letter too."""
+    return len(items) == 1 and items[0].verdict is Outcome.DEAD and items[0].reason is Reason.UNEXPECTED
 
 
 def _key(item: Item) -> Any:

@@ -22,9 +22,11 @@ _TENANT: Final = Statement("SELECT app_now(), set_config('app.tenant', :tenant, 
 _UNAVAILABLE: Final = ("08", "57P01", "57P02", "57P03", "53300")
 """SQLSTATEs (or classes) that say that the server is away, going or full."""
 
-_RETRY: Final = ("40001", "40P01", "55P03", "23505", "57014")
-"""Serialisation failure, deadlock, lock timeout, statement timeout; and unique violation, which here
-means that another transaction made the same row first, so that the second try finds it."""
+_LOST_RACE: Final = ("40001", "40P01", "55P03")
+"""Serialisation failure, deadlock, lock timeout: others were in the way."""
+_RETRY: Final = (*_LOST_RACE, "23505", "57014")
+"""Also statement timeout; and unique violation, which here means that another transaction made the same row
+first, so that the second try finds it."""
 
 
 def engine_url(service: str, settings: Settings, user: str, password: SecretStr | None) -> sa.URL:
@@ -62,6 +64,11 @@ def is_unavailable(error: BaseException) -> bool:
 def is_transient(error: BaseException) -> bool:
     """Trying the same transaction again may well succeed."""
     return is_unavailable(error) or _sqlstate(error) in _RETRY
+
+
+def is_lost_race(error: BaseException) -> bool:
+    """Other transactions were in the way, however often: the work itself is good."""
+    return _sqlstate(error) in _LOST_RACE
 
 
 class Database:

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from shared.check import check
 from shared.contracts.people import ProgrammeChanged
 from shared.messaging import inbox
 from shared.messaging.consumer import TopicConsumer
 from shared.messaging.kafka import make_reader
+from shared.persistence.driver import Statement
 from tests.integration.check.conftest import Check, NewPlatform, sources_of
 from tests.integration.check.test_red import assert_shows
 from tests.integration.services.story import RECORDED, Story, record
@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 
 _RELAY_LOCK = 0x4F555442
 
-_NO_INBOX = sa.text(str(inbox._CLAIM).replace("DO NOTHING", "DO UPDATE SET topic = excluded.topic"))
+_NO_INBOX = Statement(inbox._CLAIM.text.replace("DO NOTHING", "DO UPDATE SET topic = excluded.topic"))
 """Every record is new, each time it comes."""
 
 
