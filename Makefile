@@ -8,7 +8,7 @@ SEED ?= 1
 WORKERS ?= 2
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test lint types boundaries contracts unit integration e2e bench bench-matching faults up down lock clean
+.PHONY: help install demo test lint types boundaries contracts compiled unit integration e2e bench bench-matching faults up down lock clean
 
 help: ## What there is
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,7 +22,8 @@ $(STAMP): requirements/dev.txt pyproject.toml deploy/local/install.sh
 demo: $(STAMP) ## The main job on the embedded stack: PEOPLE=1500 SEED=1, or HR=extract.csv MAP=mapping.toml
 	$(BIN)/mentoring demo --people $(PEOPLE) --seed $(SEED) $(if $(HR),--hr $(HR)) $(if $(MAP),--map $(MAP)) $(ARGS)
 
-test: lint types boundaries contracts ## Every check and every test, two files at a time; WORKERS=0: one
+test: $(STAMP) ## Every check and every test, two files at a time; WORKERS=0: one
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target types compiled lint boundaries contracts
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMP) ## Style and likely mistakes
@@ -37,6 +38,9 @@ boundaries: $(STAMP) ## Who may import whom
 
 contracts: $(STAMP) ## Published schemas and documents are what the code says
 	$(BIN)/python -m shared.contracts.publish --check
+
+compiled: $(STAMP) ## The whole matching engine in machine code, which is kept
+	$(BIN)/python -m services.matching.engine.warm
 
 unit: $(STAMP) ## Only the tests that need no server
 	$(BIN)/pytest tests/unit tests/contract $(ARGS)
