@@ -109,6 +109,9 @@ class Reader:
 
     async def _batch(self, *partitions: TopicPartition) -> list[tuple[Topic, ConsumerRecord]]:
         batches = await self._consumer.getmany(*partitions, timeout_ms=_POLL_MS)
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError  # records that came with a Ctrl-C swallow it (Python 3.11's wait_for)
         records = [record for records in batches.values() for record in records]
         records.sort(key=lambda record: record.timestamp)
         return [(self._topics[record.topic], record) for record in records]
