@@ -153,10 +153,10 @@ async def test_nothing_is_left_of_a_person_who_is_erased_in_mid_job(job: Job) ->
     for tombstone in (2, 3):
         await stack.clock.advance(timedelta(hours=25))
         answered = partial(_answered, job, tombstone)
-        await eventually(answered, seconds=120, every=1.5, what=f"receipts of tombstone {tombstone}")
-    await eventually(lambda: _nothing(in_records(stack)), seconds=120, every=2, what="topics that forget")
+        await eventually(answered, seconds=300, every=1.5, what=f"receipts of tombstone {tombstone}")
+    await eventually(lambda: _nothing(in_records(stack)), seconds=300, every=2, what="topics that forget")
     await eventually(
-        lambda: _nothing(asyncio.to_thread(in_files, kafka)), seconds=120, every=2, what="segments deleted"
+        lambda: _nothing(asyncio.to_thread(in_files, kafka)), seconds=300, every=2, what="segments deleted"
     )
     await databases_forget(stack)
 
