@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -33,58 +33,68 @@ class SeenPool:
     """(mentee, mentor) to how often they were proposed before in this programme."""
 
 
-_ATTRIBUTES: Final = (
-    "p.person_id, p.version, p.department, p.team, p.job_level, p.languages, p.time_zone, p.interests,"
-    " p.working_style, p.goals, p.office, e.choices, e.preferences"
-)
-_WAITING: Final = (
-    "m.tenant = :tenant AND m.programme_id = :programme AND m.standing = 'eligible' AND m.place = 'free'"
-)
+# No statement joins tables. People who have just come in thousands are not in PostgreSQL's statistics yet: it takes
+# each side of a join for one row then, and compares all with all. Reading by keys is never worse than one pass.
 
-_MENTEES = Statement(f"""
-    SELECT {_ATTRIBUTES}, p.skills_wanted, m.priority
-    FROM mentee m JOIN person p ON p.tenant = m.tenant AND p.person_id = m.person_id
-        JOIN enrolment e ON e.tenant = m.tenant AND e.enrolment_id = m.enrolment_id
-    WHERE {_WAITING}""")  # noqa: S608 - constants of this module only
+_MENTEES = Statement("""
+    SELECT person_id, enrolment_id, priority FROM mentee
+    WHERE tenant = :tenant AND programme_id = :programme AND standing = 'eligible' AND place = 'free'""")
 
-_MENTORS = Statement(f"""
-    SELECT DISTINCT ON (p.person_id) {_ATTRIBUTES}, p.skills_offered,
-        CASE WHEN e.paused THEN 0 ELSE greatest(0, p.mentor_capacity - coalesce(l.active + l.reserved, 0)) END,
-        e.enrolment_id,
-        (SELECT count(*) FROM relationship r
-            WHERE r.tenant = e.tenant AND r.mentor_id = p.person_id AND r.reason = 'completed')
-    FROM enrolment e
-    JOIN person p ON p.tenant = e.tenant AND p.person_id = e.person_id
-    LEFT JOIN mentor_load l ON l.tenant = e.tenant AND l.person_id = e.person_id
-    WHERE e.tenant = :tenant AND e.programme_id = :programme AND e.role = 'mentor' AND e.status = 'active'
-        AND p.status = 'active' AND p.matching_consent
-    ORDER BY p.person_id, e.enrolment_id""")  # noqa: S608 - constants of this module only
+_MENTORS = Statement("""
+    SELECT DISTINCT ON (person_id) person_id, enrolment_id, paused FROM enrolment
+    WHERE tenant = :tenant AND programme_id = :programme AND role = 'mentor' AND status = 'active'
+    ORDER BY person_id, enrolment_id""")
 
-# UNION removes what it has seen, so that a line that bites its own tail ends.
-_LINES = Statement("""
-    WITH RECURSIVE line (person_id, manager_id) AS (
-        SELECT p.person_id, p.manager_id FROM person p
-        WHERE p.tenant = :tenant AND p.person_id = ANY(CAST(:people AS text[]))
-        UNION
-        SELECT above.person_id, above.manager_id
-        FROM line JOIN person above ON above.tenant = :tenant AND above.person_id = line.manager_id
-    )
-    SELECT person_id, manager_id FROM line WHERE manager_id IS NOT NULL""")
+_PEOPLE = Statement("""
+    SELECT person_id, version, department, team, office, job_level, languages, time_zone, interests, working_style,
+        goals, skills_wanted, skills_offered, mentor_capacity, manager_id,
+        status = 'active' AND matching_consent AS may_mentor
+    FROM person WHERE tenant = :tenant AND person_id = ANY(CAST(:people AS text[]))""")
+
+_WISHES = Statement("""
+    SELECT enrolment_id, choices, preferences FROM enrolment
+    WHERE tenant = :tenant AND enrolment_id = ANY(CAST(:enrolments AS text[]))""")
+
+_LOADS = Statement("""
+    SELECT person_id, active + reserved FROM mentor_load
+    WHERE tenant = :tenant AND person_id = ANY(CAST(:people AS text[]))""")
+
+_COMPLETED = Statement("""
+    SELECT mentor_id, count(*) FROM relationship
+    WHERE tenant = :tenant AND mentor_id = ANY(CAST(:people AS text[])) AND reason = 'completed'
+    GROUP BY mentor_id""")
+
+_MANAGERS = Statement("""
+    SELECT person_id, manager_id FROM person
+    WHERE tenant = :tenant AND person_id = ANY(CAST(:people AS text[])) AND manager_id IS NOT NULL""")
 
 # A pair that was declined, left to expire, or that has ended (whoever waits has no mentor here) has failed.
 # It has failed for every programme; attempts are counted in this one.
-_EARLIER = Statement(f"""
-    SELECT r.mentee_id, r.mentor_id, count(*) FILTER (WHERE r.programme_id = :programme),
-        bool_or(r.status IN ('declined', 'expired', 'accepted'))
-    FROM mentee m JOIN proposal r ON r.tenant = m.tenant AND r.mentee_id = m.person_id
-    WHERE {_WAITING}
-    GROUP BY r.mentee_id, r.mentor_id""")  # noqa: S608 - constants of this module only
-
+_EARLIER = Statement("""
+    SELECT mentee_id, mentor_id, count(*) FILTER (WHERE programme_id = :programme),
+        bool_or(status IN ('declined', 'expired', 'accepted'))
+    FROM proposal WHERE tenant = :tenant AND mentee_id = ANY(CAST(:people AS text[]))
+    GROUP BY mentee_id, mentor_id""")
 
 # Whom somebody avoids is avoided in every programme and role.
 _AVOIDED = Statement("""
     SELECT person_id, avoid FROM enrolment
     WHERE tenant = :tenant AND status = 'active' AND avoid <> '[]'""")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Rows of everybody in a pool, by key."""
+
+    mentees: Rows
+    mentors: Rows
+    people: Mapping[str, Any]
+    wishes: Mapping[str, Any]
+    loads: Mapping[str, int]
+    completed: Mapping[str, int]
+    managers: Mapping[str, str]
+    earlier: Rows
+    avoided: Rows
 
 
 async def read_pool(uow: Uow, programme_id: str, *, also_empty: bool = False) -> SeenPool | None:
@@ -97,42 +107,75 @@ async def read_pool(uow: Uow, programme_id: str, *, also_empty: bool = False) ->
     if not mentees and not also_empty:
         return None
     mentors = await uow.rows(_MENTORS, programme=programme_id)
-    people = sorted({row[0] for row in mentees} | {row[0] for row in mentors})
-    lines = await uow.rows(_LINES, people=people)
-    earlier = await uow.rows(_EARLIER, programme=programme_id)
-    avoided = await uow.rows(_AVOIDED)
-    return await asyncio.to_thread(
-        _seen, programme, uow.now.date(), mentees, mentors, lines, earlier, avoided
+    waiting, offering = [row[0] for row in mentees], [row[0] for row in mentors]
+    people = await uow.rows(_PEOPLE, people=[*waiting, *offering])
+    read = _Read(
+        mentees=mentees,
+        mentors=mentors,
+        people=_by_key(people),
+        wishes=_by_key(await uow.rows(_WISHES, enrolments=[row[1] for row in (*mentees, *mentors)])),
+        loads=dict(await uow.rows(_LOADS, people=offering)),
+        completed=dict(await uow.rows(_COMPLETED, people=offering)),
+        managers=await _reporting_lines(uow, people),
+        earlier=await uow.rows(_EARLIER, people=waiting, programme=programme_id),
+        avoided=await uow.rows(_AVOIDED),
     )
+    return await asyncio.to_thread(_seen, programme, uow.now.date(), read)
 
 
-def _seen(
-    programme: Programme,
-    as_of: date,
-    mentees: Rows,
-    mentors: Rows,
-    lines: Rows,
-    earlier: Rows,
-    avoided: Rows,
-) -> SeenPool:
+def _by_key(rows: Rows) -> dict[str, Any]:
+    return {row[0]: row for row in rows}
+
+
+async def _reporting_lines(uow: Uow, people: Sequence[Any]) -> dict[str, str]:
+    """Person to manager, for these people and everybody above them. A line that bites its own tail ends."""
+    managers = {row["person_id"]: row["manager_id"] for row in people if row["manager_id"] is not None}
+    asked = {row["person_id"] for row in people}
+    while above := set(managers.values()) - asked:
+        managers |= dict(await uow.rows(_MANAGERS, people=sorted(above)))
+        asked |= above
+    return managers
+
+
+def _seen(programme: Programme, as_of: date, read: _Read) -> SeenPool:
     """Rows made into a pool; in a thread, because for tens of thousands of people it takes a while."""
     avoid: dict[str, frozenset[str]] = {}
-    for person_id, names in avoided:
+    for person_id, names in read.avoided:
         avoid[person_id] = avoid.get(person_id, frozenset()) | frozenset(_plain(names))
+    # Between two statements somebody may have been erased.
+    mentees = [row for row in read.mentees if row[0] in read.people and row[1] in read.wishes]
+    mentors = [
+        row
+        for row in read.mentors
+        if row[0] in read.people and read.people[row[0]]["may_mentor"] and row[1] in read.wishes
+    ]
     pool = Pool(
         as_of=as_of,
-        mentees=tuple(_participant(row, avoid, priority=row[14]) for row in mentees),
-        mentors=tuple(_participant(row, avoid, free=row[14], completed=row[16]) for row in mentors),
-        managers={row[0]: row[1] for row in lines},
-        failed=frozenset((row[0], row[1]) for row in earlier if row[3]),
+        mentees=tuple(
+            _participant(read.people[who], "skills_wanted", read.wishes[enrolment], avoid, priority=priority)
+            for who, enrolment, priority in mentees
+        ),
+        mentors=tuple(
+            _participant(
+                read.people[who],
+                "skills_offered",
+                read.wishes[enrolment],
+                avoid,
+                free=0 if paused else max(0, read.people[who]["mentor_capacity"] - read.loads.get(who, 0)),
+                completed=read.completed.get(who, 0),
+            )
+            for who, enrolment, paused in mentors
+        ),
+        managers=read.managers,
+        failed=frozenset((row[0], row[1]) for row in read.earlier if row[3]),
     )
     return SeenPool(
         programme=programme,
         pool=pool,
         configuration=configuration_of(programme),
-        versions={row[0]: row[1] for rows in (mentees, mentors) for row in rows},
-        enrolments={row[0]: row[15] for row in mentors},
-        attempts={(row[0], row[1]): row[2] for row in earlier},
+        versions={who: read.people[who]["version"] for who, *_ in (*mentees, *mentors)},
+        enrolments={who: enrolment for who, enrolment, _ in mentors},
+        attempts={(row[0], row[1]): row[2] for row in read.earlier},
     )
 
 
@@ -153,7 +196,9 @@ def configuration_of(programme: Programme) -> Configuration:
 
 
 def _participant(
-    row: Sequence[Any],
+    person: Any,
+    skills: str,
+    wishes: Any,
     avoid: Mapping[str, frozenset[str]],
     *,
     priority: int = 0,
@@ -161,20 +206,20 @@ def _participant(
     completed: int = 0,
 ) -> Participant:
     return Participant(
-        person_id=row[0],
-        department=row[2],
-        team=row[3] or "",
-        office=row[10] or "",
-        level=row[4],
-        languages=tuple(_plain(row[5])),
-        time_zone=row[6],
-        interests=tuple(_plain(row[7])),
-        working_style=row[8],
-        goals=row[9] or "",
-        skills=_plain(row[13]),
-        choices=tuple(_plain(row[11])),
-        preferences=tuple(_plain(row[12])),
-        avoid=avoid.get(row[0], frozenset()),
+        person_id=person["person_id"],
+        department=person["department"],
+        team=person["team"] or "",
+        office=person["office"] or "",
+        level=person["job_level"],
+        languages=tuple(_plain(person["languages"])),
+        time_zone=person["time_zone"],
+        interests=tuple(_plain(person["interests"])),
+        working_style=person["working_style"],
+        goals=person["goals"] or "",
+        skills=_plain(person[skills]),
+        choices=tuple(_plain(wishes["choices"])),
+        preferences=tuple(_plain(wishes["preferences"])),
+        avoid=avoid.get(person["person_id"], frozenset()),
         priority=max(0, min(HIGHEST_PRIORITY, priority)),
         free=free,
         completed=completed,

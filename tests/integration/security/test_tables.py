@@ -186,6 +186,18 @@ async def test_row_security_is_on_and_forced_everywhere(tenants: Tenants, servic
 
 
 @EACH_SERVICE
+async def test_no_statistics_tell_tenants_apart(tenants: Tenants, service: str) -> None:
+    """A tenant that is not in them would count as one row, and plans for it would read all its rows for one."""
+    async with tenants.databases.login(service, "admin") as admin:
+        rows = await admin.fetch(
+            "SELECT c.relname, a.attstattarget FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+            " WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attname = 'tenant'"
+        )
+    assert len(rows) > len(PLUMBING_TABLES)
+    assert {row["relname"] for row in rows if row["attstattarget"] != 0} == set()
+
+
+@EACH_SERVICE
 async def test_a_key_begins_with_the_tenant(tenants: Tenants, service: str) -> None:
     """A unique key without the tenant would tell one tenant what another has."""
     async with tenants.databases.login(service, "admin") as admin:

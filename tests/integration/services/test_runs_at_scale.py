@@ -6,24 +6,19 @@ machine that runs the tests is not idle. The figures are in docs/architecture/ma
 
 import gc
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import pytest_asyncio
 
 from services.matching import solver
-from services.matching.domain.mentees import Mentee, Place, Standing
-from services.matching.domain.pairs import MentorLoad
-from services.matching.domain.people import Enrolment, EnrolmentStatus, Person, PersonStatus, Role
-from services.matching.engine import Pool
 from services.matching.waking import run_round_now
 from shared.contracts.pairs import ProposalChanged
-from shared.persistence.kinds import Kind
 from shared.runtime.entry import spare_collections
-from tests.integration.services.runs import SPRING, Programme, working
+from tests.integration.services.crowds import big_programme
+from tests.integration.services.runs import SPRING, working
 from tests.support.loop_lag import measured_lag
-from tests.support.platform import Databases, Instance, Platform, new_tenant
-from tests.unit.matching.engine.support import crowd
+from tests.support.platform import Databases, Platform
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -43,54 +38,9 @@ async def platform(databases: Databases, tmp_path_factory: pytest.TempPathFactor
     solver.close()
 
 
-async def many(matching: Instance) -> Programme:
-    """A programme with so many people. They are written as rows: to hear of them is another test's business."""
-    spring = Programme(matching, new_tenant())
-    await spring.begin(0, 0)
-    pool = crowd(MENTEES, MENTORS)
-    people: list[Any] = [
-        Person(
-            person_id=one.person_id, version=1, status=PersonStatus.ACTIVE, department=one.department,
-            team=one.team or None, time_zone=one.time_zone, languages=list(one.languages),
-            job_level=one.level, skills_offered=dict(one.skills) if one.free else {},
-            skills_wanted={} if one.free else dict(one.skills), interests=list(one.interests),
-            goals=one.goals, working_style=one.working_style, mentor_capacity=one.free,
-            manager_id=pool.managers.get(one.person_id), matching_consent=True,
-        )
-        for one in (*pool.mentees, *pool.mentors)
-    ]  # fmt: skip
-    await _write(matching, spring.tenant, people, *_places(pool))
-    return spring
-
-
-def _places(pool: Pool) -> tuple[list[Any], list[Any], list[Any]]:
-    sides = ((Role.MENTEE, pool.mentees), (Role.MENTOR, pool.mentors))
-    enrolments = [
-        Enrolment(f"{role}.{one.person_id}", 1, SPRING, one.person_id, role, EnrolmentStatus.ACTIVE)
-        for role, side in sides
-        for one in side
-    ]
-    today = pool.as_of
-    mentees = [
-        Mentee(SPRING, one.person_id, f"mentee.{one.person_id}", Standing.ELIGIBLE, Place.FREE, today)
-        for one in pool.mentees
-    ]
-    return enrolments, mentees, [MentorLoad(one.person_id) for one in pool.mentors]
-
-
-async def _write(matching: Instance, tenant: str, *tables: list[Any]) -> None:
-    kinds = matching.process.database.kinds
-    for rows in tables:
-        kind: Kind[Any] = kinds[type(rows[0])]
-        for begin in range(0, len(rows), 2000):
-            async with matching.process.database.transaction(tenant) as uow:
-                values = kind.arrays(rows[begin : begin + 2000])
-                await uow.connection.fetch(kind.insert_sql, {"tenant": tenant, **values})
-
-
 async def test_a_run_is_computed_and_published(platform: Platform) -> None:
     matching = platform["matching"]
-    spring = await many(matching)
+    spring = await big_programme(matching, MENTEES, MENTORS)
     async with working(matching):
         async with measured_lag() as computing:
             ready = await spring.run()
@@ -119,7 +69,7 @@ async def test_a_run_is_computed_and_published(platform: Platform) -> None:
 
 async def test_a_round_is_no_different(platform: Platform) -> None:
     matching = platform["matching"]
-    spring = await many(matching)
+    spring = await big_programme(matching, MENTEES, MENTORS)
     async with matching.process.database.transaction(spring.tenant) as uow:
         run_round_now(uow, SPRING)
     async with measured_lag() as lag:
