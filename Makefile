@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PEOPLE ?= 1500
 SEED ?= 1
-WORKERS ?= 2
+WORKERS ?= 3
 STAMP := $(VENV)/.installed
 
 .PHONY: help install demo test lint types boundaries contracts compiled unit integration e2e bench bench-matching faults up down lock clean
@@ -22,7 +22,7 @@ $(STAMP): requirements/dev.txt pyproject.toml deploy/local/install.sh
 demo: $(STAMP) ## The main job on the embedded stack: PEOPLE=1500 SEED=1, or HR=extract.csv MAP=mapping.toml
 	$(BIN)/mentoring demo --people $(PEOPLE) --seed $(SEED) $(if $(HR),--hr $(HR)) $(if $(MAP),--map $(MAP)) $(ARGS)
 
-test: $(STAMP) ## Every check and every test, two files at a time; WORKERS=0: one
+test: $(STAMP) ## Every check and every test, three files at a time (they wait a lot); WORKERS=0: one
 	$(MAKE) --no-print-directory --jobs 2 --output-sync=target types compiled lint boundaries contracts
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
