@@ -6,7 +6,6 @@ repeats at most :data:`CONNECTIONS` mails, each once.
 """
 
 import asyncio
-import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -21,6 +20,7 @@ from services.notifications.mime import BadAddress
 from services.notifications.rendering import Renderer
 from services.notifications.smtp import Line, Mail, Refused, ServerDown
 from shared.persistence.database import is_transient
+from shared.runtime.backoff import backoff
 from shared.runtime.failpoints import failpoint
 from shared.runtime.service import WorkerContext
 
@@ -102,7 +102,9 @@ class Sender:
                 self._database_tries = 0
                 if self._server_is_down():
                     self._down_rounds += 1
-                    await self._sleep(_jitter(*_DOWN_SECONDS, self._down_rounds))
+                    await self._sleep(
+                        backoff(self._down_rounds, first=_DOWN_SECONDS[0], longest=_DOWN_SECONDS[1])
+                    )
                 elif taken:
                     pause, self._quiet = _POLL_SECONDS[0], 0.0
                     if taken < BATCH:
@@ -239,7 +241,7 @@ class Sender:
         if self._database_tries == 0:
             log.warning("the sender is waiting for its database", error=type(error).__name__)
         self._database_tries += 1
-        await asyncio.sleep(_jitter(0.05, 5.0, self._database_tries))
+        await asyncio.sleep(backoff(self._database_tries, first=0.05, longest=5))
 
     async def _keep_lease(self, in_hand: dict[str, Letter]) -> None:
         while True:
@@ -280,8 +282,3 @@ class Sender:
 
     async def _hang_up(self) -> None:
         await asyncio.gather(*(line.close() for line in self._lines), return_exceptions=True)
-
-
-def _jitter(first: float, longest: float, tries: int) -> float:
-    """How many seconds to wait after so many failures: doubling, capped, never quite the same."""
-    return random.uniform(0.5, 1) * min(longest, first * 2.0 ** min(tries, 10))

@@ -8,7 +8,6 @@ memory and goes to the dead letters in the same transaction. When the database r
 
 import asyncio
 import logging
-import random
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from shared.messaging.metrics import Metrics
 from shared.messaging.tracing import Tracing
 from shared.persistence.database import Database, is_lost_race, is_transient, is_unavailable
 from shared.persistence.uow import Uow, Want
+from shared.runtime.backoff import backoff
 from shared.runtime.failpoints import failpoint
 
 log = structlog.get_logger()
@@ -139,7 +139,7 @@ class BatchProcessor:
                     await self._wait(tries, error, "PostgreSQL")
                 elif is_transient(error) and tries < _MAX_TRIES:
                     self.metrics.retry(self.topic)
-                    await asyncio.sleep(_delay(tries))
+                    await asyncio.sleep(backoff(tries, first=0.02, longest=_MAX_DELAY))
                 elif len(items) == 1 and is_lost_race(error):
                     await self._wait(tries, error, "rows that others have locked")
                 elif _is_buried(items):
@@ -159,7 +159,7 @@ class BatchProcessor:
         if self.waiting_for != what:
             self.waiting_for = what
             log.warning("waiting", topic=self.topic, waiting_for=what, error=type(error).__name__)
-        await asyncio.sleep(_delay(tries))
+        await asyncio.sleep(backoff(tries, first=0.02, longest=_MAX_DELAY))
 
     async def _isolate(self, tenant: str, items: list[Item], error: Exception, tries: int) -> None:
         """Find the item that the database refuses: halve by key, keeping the order of each key."""
@@ -331,11 +331,6 @@ def _is_buried(items: Sequence[Item]) -> bool:
 
 def _key(item: Item) -> Any:
     return item.record.key if item.record.key is not None else (item.record.partition, item.record.offset)
-
-
-def _delay(tries: int) -> float:
-    """Exponential backoff with full jitter, capped. Seconds."""
-    return random.uniform(0.01, min(_MAX_DELAY, 0.02 * 2.0**tries))
 
 
 def _where(error: BaseException) -> str:

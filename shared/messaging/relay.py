@@ -23,6 +23,7 @@ from shared.messaging.kafka import make_producer, stop_producer, topic_name
 from shared.messaging.metrics import Metrics
 from shared.persistence.database import Database, is_unavailable
 from shared.persistence.driver import Connection, Statement
+from shared.runtime.backoff import backoff
 from shared.runtime.failpoints import failpoint
 from shared.runtime.settings import Settings
 
@@ -87,7 +88,7 @@ class Relay:
                 except Exception as error:  # noqa: BLE001 - the relay outlives every outage
                     failures += 1
                     self._note(error)
-                    await self._pause(min(5.0, 0.05 * 2**failures))
+                    await self._pause(backoff(failures, first=0.05, longest=5))
                     continue
                 failures = 0
                 self.idle = moved == 0

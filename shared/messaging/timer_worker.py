@@ -14,6 +14,7 @@ from shared.messaging.tracing import Tracing
 from shared.persistence.database import Database, is_transient, is_unavailable
 from shared.persistence.timers import Timer
 from shared.persistence.uow import Cause, Uow
+from shared.runtime.backoff import backoff
 from shared.runtime.failpoints import failpoint
 
 log = structlog.get_logger()
@@ -60,7 +61,7 @@ class TimerWorker:
                 if self.waiting_for is None:
                     log.warning("timers are waiting", error=type(error).__name__)
                 self.waiting_for = "PostgreSQL" if is_unavailable(error) else type(error).__name__
-                await self._pause(min(5.0, 0.1 * 2**failures))
+                await self._pause(backoff(failures, first=0.1, longest=5))
                 continue
             failures = 0
             self.waiting_for = None

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from shared.persistence.driver import Connection, Statement, begun
+from shared.persistence.driver import Connection, Statement, begun, is_lost
 from shared.persistence.kinds import Kind
 from shared.persistence.uow import Uow
 from shared.runtime.settings import Settings
@@ -53,7 +53,7 @@ def is_unavailable(error: BaseException) -> bool:
     """PostgreSQL cannot be reached, is starting or stopping: nothing is wrong with the work itself."""
     if isinstance(error, OSError | PoolTimeout | asyncio.TimeoutError):
         return True
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
+    if is_lost(error) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return True
     state = _sqlstate(error)
     if state:

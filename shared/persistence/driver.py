@@ -19,6 +19,17 @@ Driver: TypeAlias = "asyncpg.Connection[Any]"
 _PARAMETER: Final = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 _ROLLBACK_SECONDS: Final = 5.0
 
+# asyncpg raises it where the server has ended the session between two statements and the socket is not closed yet
+# ("cannot switch to state 11; another operation is in progress"): it is none of asyncpg's usual errors.
+_LOST: Final = asyncpg.InternalClientError
+_FAILED: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, _LOST)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the session had ended, as asyncpg's ``InternalClientError`` or as SQLAlchemy wraps it."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(original, _LOST) or isinstance(getattr(original, "__cause__", None), _LOST)
+
 
 class Statement:
     """SQL with parameters by name (``:name``), numbered once for asyncpg, which keeps it prepared."""
@@ -50,14 +61,14 @@ class Connection:
         """Rows of the statement. Raises SQLAlchemy's errors, like :attr:`execute`."""
         try:
             return await self._driver.fetch(statement.sql, *[values[name] for name in statement.names])
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _FAILED as error:
             raise _as_sqlalchemy_does(error, self._driver) from error
 
     async def command(self, sql: str) -> str:
         """Run a command without parameters; returns what the server calls it (``COMMIT``)."""
         try:
             return await self._driver.execute(sql)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _FAILED as error:
             raise _as_sqlalchemy_does(error, self._driver) from error
 
     async def commit(self) -> None:
@@ -67,10 +78,10 @@ class Connection:
             raise RuntimeError(f"the transaction ended with {done}")
 
 
-def _as_sqlalchemy_does(error: asyncpg.PostgresError | asyncpg.InterfaceError, driver: Driver) -> DBAPIError:
+def _as_sqlalchemy_does(error: Exception, driver: Driver) -> DBAPIError:
     """Whoever decides by an error need not know which way it came. Statement and values are left out."""
     kind = IntegrityError if isinstance(error, asyncpg.IntegrityConstraintViolationError) else DBAPIError
-    return kind(None, None, error, connection_invalidated=driver.is_closed())
+    return kind(None, None, error, connection_invalidated=driver.is_closed() or is_lost(error))
 
 
 @asynccontextmanager
@@ -108,7 +119,7 @@ async def _abandon(connection: AsyncConnection, driver: Driver) -> None:
     try:
         if not driver.is_closed():
             await driver.execute("ROLLBACK", timeout=_ROLLBACK_SECONDS)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (*_FAILED, OSError, TimeoutError) as error:
         await connection.invalidate(error)
     finally:
         if driver.is_closed():

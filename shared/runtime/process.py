@@ -28,6 +28,7 @@ from shared.messaging.relay import Relay
 from shared.messaging.timer_worker import TimerWorker
 from shared.messaging.tracing import Tracing
 from shared.persistence.database import Database
+from shared.runtime.backoff import backoff
 from shared.runtime.failpoints import failpoint
 from shared.runtime.health import Health
 from shared.runtime.janitor import run_janitor
@@ -185,7 +186,7 @@ class Process:
                 log.warning(
                     "worker failed", worker=worker.name, error=type(error).__name__, failures=failures
                 )
-                await self._sleep(min(5.0, 0.1 * 2**failures))
+                await self._sleep(backoff(failures, first=0.1, longest=5))
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
