@@ -154,7 +154,7 @@ class RebalanceStorm(Background):
             for guest in guests:
                 world.router.out.add(guest.name)
                 await (guest.terminate() if graceful else guest.kill())
-                self.notification_kills += service == "notifications" and not graceful
+                self.senders_cut_off += service == "notifications" and not graceful
                 if not await self.pause(1):
                     await guest.start(ready_seconds=PATIENCE_SECONDS)
                     world.router.out.discard(guest.name)
@@ -234,6 +234,9 @@ class Zombies(Background):
             finally:
                 replica.resume()
             self.frozen += 1
+            self.senders_cut_off += replica.name.startswith(
+                "notifications"
+            )  # for longer than a lease is left
             await world.recovered(since=time.monotonic())
         world.router.out.discard(replica.name)
 

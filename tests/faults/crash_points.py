@@ -81,7 +81,7 @@ class EveryCrashPoint(Fault):
 
     async def end(self) -> None:
         self._over.set()
-        self.notification_kills = sum(service == "notifications" for service, _ in self.died_at)
+        self.senders_cut_off = sum(service == "notifications" for service, _ in self.died_at)
         await asyncio.gather(*self._tasks)
         self.injected = f"{len(self.died_at)} kills at {len(set(self.died_at))} points"
         assert not self.waiting_for, f"never got to {self.waiting_for}"

@@ -100,7 +100,7 @@ class RandomKills(Background):
                 continue
             await replica.kill()
             self.kills += 1
-            self.notification_kills += service == "notifications"
+            self.senders_cut_off += service == "notifications"
             start_seconds = await world.start(replica)
 
     async def end(self) -> None:

@@ -56,7 +56,8 @@ class Fault:
     """Arguments of the stack."""
     dead_letters: int = 0
     """How many records shall be refused."""
-    notification_kills: int = 0
+    senders_cut_off: int = 0
+    """How often a process of notifications was killed, or frozen past the leases of its mails."""
     injected: str = ""
     """How often it struck, in words; filled in by `end`."""
     remarks: str = ""
@@ -184,6 +185,6 @@ async def _problems(
     if found.out_of_order:
         problems.append(f"{len(found.out_of_order)} events out of order, the first: {found.out_of_order[0]}")
     copies = world.stack.mail.duplicates()
-    if sum(copies.values()) - len(copies) > CONNECTIONS * fault.notification_kills:
+    if sum(copies.values()) - len(copies) > CONNECTIONS * fault.senders_cut_off:
         problems.append(f"{len(copies)} mails came more than once")
     return problems
