@@ -10,6 +10,7 @@ from services.matching import solver, store
 from services.matching.domain.mentees import Found
 from services.matching.pairs import pass_gate, want_gate
 from services.matching.proposing import PAIRS_AT_A_TIME, lock, propose, wants_of, why_not_now
+from services.matching.remembered import Key
 from services.matching.solver_process import Result
 from services.matching.store import MENTEE, PROGRAMME, SeenPool
 from services.matching.waking import wake
@@ -21,9 +22,21 @@ async def run_round(uow: Uow, programme_id: str) -> None:
     seen = await store.read_pool(uow, programme_id)
     if seen is None or not seen.programme.has_rounds:
         return
-    result = await solver.match(seen.pool, seen.configuration, lambda: store.keep_alive(uow))
+    key = key_of(uow, seen) if seen.programme.at_once else None
+    result = await solver.match(seen.pool, seen.configuration, lambda: store.keep_alive(uow), key=key)
+    await carry_out(uow, seen, result)
+
+
+def key_of(uow: Uow, seen: SeenPool) -> Key:
+    """By what the solver's process remembers the programme."""
+    return Key(uow.tenant, seen.programme.programme_id, seen.configuration.fingerprint())
+
+
+async def carry_out(uow: Uow, seen: SeenPool, result: Result) -> None:
+    """Lock, check again, and propose what still stands. What does not is left to the next round, which is woken."""
     await lock(uow, _wants(seen, result))
     await pass_gate(uow)
+    programme_id = seen.programme.programme_id
     programme = await uow.get(PROGRAMME, programme_id)
     if programme is None or not programme.has_rounds:
         return

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.matching import snapshot
+from services.matching import remembered, snapshot
 from services.matching.engine import Configuration, InvalidConfiguration, InvalidPool, Pool
 from services.matching.solver_process import MOST_THREADS, Result, begin, compute
 
@@ -192,9 +192,19 @@ def explain(question: Question) -> dict[str, Any]:
     }
 
 
-def compute_job(job: Job) -> Result:
-    """What a round needs."""
-    return compute(snapshot.read(job.parts, job.as_of), Configuration.read(job.configuration))
+def compute_job(job: Job, key: remembered.Key | None = None) -> Result:
+    """What a round needs. With a *key* its mentors are remembered for those who come after it."""
+    pool, configuration = snapshot.read(job.parts, job.as_of), Configuration.read(job.configuration)
+    result = compute(pool, configuration)
+    if key is not None:
+        remembered.remember(key, pool, configuration, result)
+    return result
+
+
+def decide_job(job: Job, key: remembered.Key) -> Result | None:
+    """The best pairs of the few people of the job; None when the programme is not remembered."""
+    pool, configuration = snapshot.read(job.parts, job.as_of), Configuration.read(job.configuration)
+    return remembered.decide(key, pool, configuration)
 
 
 def broken(job: Job, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:

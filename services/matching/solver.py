@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from services.matching import snapshot
 from services.matching.engine import Configuration, Pool
+from services.matching.remembered import Key
 from services.matching.run_solver import Job, compute_job
 from services.matching.solver_process import Result, begin
 from shared.runtime.service import Worker, WorkerContext
@@ -27,15 +28,20 @@ _executor: ProcessPoolExecutor | None = None
 
 
 async def match(
-    pool: Pool, configuration: Configuration, keep_alive: Callable[[], Awaitable[None]]
+    pool: Pool,
+    configuration: Configuration,
+    keep_alive: Callable[[], Awaitable[None]],
+    *,
+    key: Key | None = None,
 ) -> Result:
-    """The engine's result. *keep_alive* is called every 15 s meanwhile, for the transaction that waits.
+    """The engine's result. *keep_alive* is called every 15 s meanwhile, for the transaction that waits. With a *key*
+    the process remembers the mentors for newcomers.
 
     Raises ``BrokenProcessPool`` when the process dies; the next call starts another.
     """
     if not pool.mentees or not pool.mentors:
         return Result((), (), tuple(sorted(person.person_id for person in pool.mentees)))
-    return await ask(keep_alive, compute_job, await job_of(pool, configuration))
+    return await ask(keep_alive, compute_job, await job_of(pool, configuration), key)
 
 
 async def job_of(pool: Pool, configuration: Configuration) -> Job:
@@ -43,6 +49,11 @@ async def job_of(pool: Pool, configuration: Configuration) -> Job:
     objects would hold up the event loop."""
     taken = await asyncio.to_thread(snapshot.take, pool)
     return Job(taken.parts, pool.as_of, asdict(configuration))
+
+
+def is_running() -> bool:
+    """Whether the process has been started: until then it remembers nobody."""
+    return _executor is not None
 
 
 async def nothing() -> None:

@@ -104,6 +104,9 @@ class MatchingSettings(_Part):
     """At which proven distance from the optimum, as a share of the value, a run is content."""
     fairness_loss: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)] | None = None
     """What share of the value may be given up to raise those with the lowest scores."""
+    at_once: bool | None = None
+    """Whether somebody who comes or changes between two rounds is matched at once with those who have room then,
+    instead of waiting for the next round; absent for no. Among many who come together, a round finds better pairs."""
 
     def decided(self) -> dict[str, Any]:
         """What is not left to the engine, as plain values."""

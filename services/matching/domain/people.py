@@ -99,6 +99,11 @@ class Programme:
         """Whether pairs are proposed without anybody's doing."""
         return self.active and self.rounds is Rounds.AUTOMATIC
 
+    @property
+    def at_once(self) -> bool:
+        """Whether somebody who comes between rounds is matched without waiting for the next."""
+        return self.has_rounds and bool(self.matching.get("at_once"))
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:

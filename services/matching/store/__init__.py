@@ -1,5 +1,6 @@
 """Tables and queries of *matching*; the only place here that knows SQL."""
 
+from services.matching.store.few import read_few
 from services.matching.store.pool import SeenPool, configuration_of, read_pool
 from services.matching.store.reads import (
     keep_alive,
@@ -81,6 +82,7 @@ __all__ = [
     "programmes_of_mentor",
     "proposals_of",
     "published_pairs_of",
+    "read_few",
     "read_people",
     "read_pool",
     "relationships_of",

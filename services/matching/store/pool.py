@@ -185,7 +185,7 @@ def configuration_of(programme: Programme) -> Configuration:
 
     Raises ``InvalidConfiguration`` for what the contract does not let through.
     """
-    decided = programme.matching
+    decided = {name: value for name, value in programme.matching.items() if name != "at_once"}
     rules = {
         "minimum_level_gap": programme.minimum_level_gap,
         "same_department_allowed": programme.same_department_allowed,
