@@ -281,8 +281,10 @@ class ExplainView(BaseModel):
     """What the two themselves would read."""
     rules: list[RuleView]
     """What forbids the pair; the first decides."""
+    scarcity: int
+    """Points that a place costs with either mentor, because there are too few; left out of price and gains."""
     price: int
-    """What a place with this mentor costs, in points."""
+    """What a place with this mentor costs beyond that, in points."""
     gain: int
     """Score less price."""
     own_mentor_id: str | None

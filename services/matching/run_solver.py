@@ -185,6 +185,7 @@ def explain(question: Question) -> dict[str, Any]:
         ],
         "reasons": list(pair.reasons),
         "rules": [{"rule": rule_name(rule), "sentence": rule_sentence(rule)} for rule in pair.rules],
+        "scarcity": reason.scarcity,
         "price": reason.price,
         "gain": reason.gain,
         "own_mentor_id": own,

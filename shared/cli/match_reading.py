@@ -106,6 +106,10 @@ def why_not(
     own = found["own_mentor_id"]
     facts = [("rule", rule["sentence"]) for rule in found["rules"] if rule["sentence"] != found["sentence"]]
     if found["verdict"] in ("price", "worse"):
+        if found["scarcity"]:
+            facts.append(
+                ("mentors are scarce", f"any place costs {found['scarcity']:,} points: not counted here")
+            )
         facts += [
             (
                 "with this mentor",
@@ -113,13 +117,8 @@ def why_not(
             ),
             ("as it is", f"{found['own_gain']:,} with {own}" if own else "nobody, which counts as 0"),
         ]
-    if not facts:
-        return
-    print_facts(facts)
-    if found["verdict"] != "rule" and min(found["gain"], found["own_gain"]) < 0:
-        print_line(
-            "Places are scarce: prices hold what it is worth to match anybody at all, so gains can be below 0."
-        )
+    if facts:
+        print_facts(facts)
 
 
 def report(
