@@ -42,7 +42,7 @@ class _Programme:
     changed: dict[str, None] = field(default_factory=dict)
     """Mentors who have come or changed since: everybody is compared with them."""
     known: "Known | None" = None
-    """Made when it is first asked for."""
+    """Made by :func:`prepare`, or when it is first asked for."""
 
 
 _programmes: dict[tuple[str, str], _Programme] = {}
@@ -62,6 +62,13 @@ def remember(key: Key, pool: Pool, configuration: Configuration, result: Result)
     timer = threading.Timer(SECONDS, _forget, (key, kept))
     timer.daemon = True
     timer.start()
+
+
+def prepare(key: Key) -> None:
+    """Make now what the first who comes would have to wait for: a second or two for 40,000 mentors."""
+    programme = _of(key)
+    if programme is not None:
+        _known(programme)
 
 
 def candidates(key: Key, people: Sequence[Participant], changed: str | None) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ from services.matching import solver, store
 from services.matching.domain.mentees import Found
 from services.matching.pairs import pass_gate, want_gate
 from services.matching.proposing import PAIRS_AT_A_TIME, lock, propose, wants_of, why_not_now
-from services.matching.remembered import Key
+from services.matching.remembered import Key, prepare
 from services.matching.solver_process import Result
 from services.matching.store import MENTEE, PROGRAMME, SeenPool
 from services.matching.waking import wake
@@ -24,6 +24,8 @@ async def run_round(uow: Uow, programme_id: str) -> None:
         return
     key = key_of(uow, seen) if seen.programme.at_once else None
     result = await solver.match(seen.pool, seen.configuration, lambda: store.keep_alive(uow), key=key)
+    if key is not None:
+        solver.soon(prepare, key)
     await carry_out(uow, seen, result)
 
 

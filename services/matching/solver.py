@@ -8,10 +8,12 @@ itself when this process is killed.
 import asyncio
 import multiprocessing
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from typing import Any, Final, TypeVar
+
+import structlog
 
 from services.matching import snapshot
 from services.matching.engine import Configuration, Pool
@@ -19,6 +21,8 @@ from services.matching.remembered import Key
 from services.matching.run_solver import Job, compute_job
 from services.matching.solver_process import Result, begin
 from shared.runtime.service import Worker, WorkerContext
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -75,6 +79,16 @@ async def ask(keep_alive: Callable[[], Awaitable[None]], function: Callable[...,
         raise
     finally:
         running.cancel()
+
+
+def soon(function: Callable[..., object], *arguments: Any) -> None:
+    """Let the process do something when it is free; nobody waits for it. What fails is logged."""
+    _started().submit(function, *arguments).add_done_callback(_log_failure)
+
+
+def _log_failure(done: Future[object]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.warning("the solver's process could not prepare", error=type(error).__name__)
 
 
 def _started() -> ProcessPoolExecutor:
