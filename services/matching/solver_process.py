@@ -13,6 +13,7 @@ from services.matching import engine
 from services.matching.engine import Configuration, Pool, Why
 
 MOST_THREADS: Final = 2
+_NOBODY_FITS: Final = (Why.NOBODY, Why.RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ def result_of(found: engine.Result) -> Result:
     """What the service needs of it."""
     return Result(
         pairs=tuple(Pair(pair.mentee_id, pair.mentor_id, pair.score, pair.reasons) for pair in found.pairs),
-        all_full=tuple(one.mentee_id for one in found.unmatched if one.why is Why.ALL_FULL),
-        no_candidate=tuple(one.mentee_id for one in found.unmatched if one.why is not Why.ALL_FULL),
+        all_full=tuple(one.mentee_id for one in found.unmatched if one.why not in _NOBODY_FITS),
+        no_candidate=tuple(one.mentee_id for one in found.unmatched if one.why in _NOBODY_FITS),
     )
 
 

@@ -24,8 +24,11 @@ _FINE: Final = ("ready", "published", *UNDER_WAY)
 def request(
     programme: Programme,
     form: Annotated[
-        Literal["one-to-one", "reverse"] | None,
-        typer.Option(help="Reverse: mentors stand below their mentees.", show_default=False),
+        Literal["one-to-one", "reverse", "group"] | None,
+        typer.Option(
+            help="Reverse: mentors stand below their mentees. Group: a mentor leads several.",
+            show_default=False,
+        ),
     ] = None,
     objective: Annotated[
         Literal["people", "value"] | None,

@@ -42,6 +42,8 @@ class NotPaired(StrEnum):
     """A rule forbids it."""
     PRICE = "price"
     """The mentor's places are worth more to others."""
+    GROUP = "group"
+    """No group of the mentor could take the mentee, or groups as they are give more together."""
     WORSE = "worse"
     """The mentee has somebody who suits them better."""
 
@@ -117,28 +119,39 @@ def rule_sentence(rule: Rule) -> str:
     return _RULES[rule]
 
 
-def why_not(encoded: Encoded, prices: Mapping[str, int], chosen: Mapping[str, str], i: int, j: int) -> WhyNot:
-    """*prices* by mentor and *chosen* mentor by mentee are those of the run."""
+def why_not(
+    encoded: Encoded, prices: Mapping[str, int], chosen: Mapping[str, str], i: int, j: int, coherence: int = 0
+) -> WhyNot:
+    """*prices* by mentor and *chosen* mentor by mentee are those of the run; *coherence* is what the mentee's group
+    gives."""
     mentee_id, mentor_id = encoded.mentees[i].person_id, encoded.mentors[j].person_id
     score = int(factors_of(encoded.people, i, j).sum())
+    if own_is_this := chosen.get(mentee_id) == mentor_id:
+        score += coherence
     asked = prices.get(mentor_id, 0)
     own = chosen.get(mentee_id)
     own_gain, scarcity = 0, min(asked, int(encoded.people.bonus[i]))
     if own is not None:
         number = next(n for n, mentor in enumerate(encoded.mentors) if mentor.person_id == own)
-        own_gain = int(factors_of(encoded.people, i, number).sum()) - prices.get(own, 0)
+        own_gain = int(factors_of(encoded.people, i, number).sum()) + coherence - prices.get(own, 0)
         # Where mentors are scarce prices hold what it is worth to be matched at all, which the mentee is in any case.
         scarcity = min(asked, prices.get(own, 0)) if own_gain < 0 else 0
         own_gain += scarcity
     price = asked - scarcity
     rules = _rules(encoded, i, j)
-    if own == mentor_id:
+    if own_is_this:
         verdict, sentence = NotPaired.PAIRED, "They are a pair."
     elif rules:
         verdict, sentence = NotPaired.RULE, rule_sentence(rules[0])
     elif asked and score > own_gain:
         verdict = NotPaired.PRICE
         sentence = _needed_more(score, price, own_gain, scarcity)
+    elif score > own_gain:
+        verdict = NotPaired.GROUP
+        sentence = (
+            f"{score:,} points together are more than the {own_gain:,} that the mentee has as it is, but no group of"
+            " this mentor has a place for them, may seat them, or gains as much as others would lose."
+        )
     else:
         verdict = NotPaired.WORSE
         sentence = (

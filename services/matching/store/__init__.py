@@ -4,6 +4,7 @@ from services.matching.store.few import read_few
 from services.matching.store.pool import SeenPool, configuration_of, read_pool
 from services.matching.store.reads import (
     keep_alive,
+    leaders,
     look_at_mentors,
     peek,
     programmes_of_mentor,
@@ -75,6 +76,7 @@ __all__ = [
     "extend_lease",
     "forget_results",
     "keep_alive",
+    "leaders",
     "lease_next",
     "look_at_mentors",
     "parts_of_one",

@@ -318,7 +318,8 @@ def explained(**more: Any) -> dict[str, Any]:
     ]
     return {
         "run_id": "r-1", "mentee_id": "ben", "mentor_id": "mia", "verdict": "price", "sentence": "Others need her.",
-        "score": 20_000, "shares": shares, "reasons": ["Offers law"], "rules": [], "scarcity": 0, "price": 18_500, "gain": 1_500,
+        "score": 20_000, "shares": shares, "reasons": ["Offers law"], "rules": [], "scarcity": 0,
+        "price": 18_500, "gain": 1_500,
         "own_mentor_id": "noa", "own_gain": 7_499, "people_removed": 0,
     } | more  # fmt: skip
 
