@@ -13,7 +13,7 @@ from tests.unit.matching.engine.support import crowd, mentor, random_pool, rando
 @pytest.mark.parametrize("embedder", ["terms", "letters"])
 def test_whoever_comes_alone_has_what_a_run_over_everybody_gives(embedder: str) -> None:
     reached = 0
-    for seed in range(40):
+    for seed in range(16):
         pool = random_pool(seed, mentees=3, mentors=40)
         configuration = Configuration(rules=random_rules(seed), embedder=embedder)
         known = Known(pool, configuration)
@@ -25,7 +25,7 @@ def test_whoever_comes_alone_has_what_a_run_over_everybody_gives(embedder: str) 
             assert [pair.score for pair in part.pairs] == [pair.score for pair in whole.pairs]
             assert [pair.factors for pair in part.pairs] == [pair.factors for pair in whole.pairs]
             reached += len(whole.pairs)
-    assert reached > 60
+    assert reached > 24
 
 
 def test_only_mentors_with_room_are_named() -> None:
