@@ -13,7 +13,7 @@ from services.matching import solver, store
 from services.matching.engine import Pool
 from services.matching.waking import run_round_now
 from shared.contracts.people import Role
-from tests.integration.services.crowds import crowded
+from tests.integration.services.crowds import big_programme
 from tests.integration.services.runs import SPRING, Programme
 from tests.integration.services.said import enrolment, person
 from tests.support.platform import Databases, Platform, Who, new_tenant
@@ -93,7 +93,7 @@ def somebody(name: str, role: Role, **more: Any) -> tuple[Any, Any]:
 
 async def test_whoever_comes_or_changes_has_a_proposal_at_once(platform: Platform, rounds: list[int]) -> None:
     matching = platform["matching"]
-    spring = await crowded(matching, WAITING, MENTORS, **AT_ONCE)
+    spring = await big_programme(matching, WAITING, MENTORS, **AT_ONCE)
     alone: dict[str, Any] = {"languages": ["tlh"], "level": 3, "skills_wanted": {"skill 7": 5}}
     await matching.hear(spring.tenant, *somebody("stranger", Role.MENTEE, **alone))
     told = await settled(spring)
@@ -141,7 +141,7 @@ async def test_whoever_comes_or_changes_has_a_proposal_at_once(platform: Platfor
 async def test_what_is_remembered_never_decides(platform: Platform, rounds: list[int]) -> None:
     """The best mentor has left, paused, been filled or become the manager since the round: somebody else is."""
     matching = platform["matching"]
-    spring = await crowded(matching, 1, 40, **AT_ONCE)
+    spring = await big_programme(matching, 1, 40, **AT_ONCE)
     told = await settled(spring)
     wants = {"skill 3": 5, "skill 11": 4, "skill 40": 2}
     await matching.hear(spring.tenant, *somebody("new", Role.MENTEE, level=3, skills_wanted=wants))
