@@ -34,14 +34,18 @@ async def match_newcomers(uow: Uow, programme_id: str, mentor_id: str | None = N
     if came is None:
         return
     key = key_of(uow, came)
-    worth = await solver.ask(solver.nothing, remembered.candidates, key, came.pool.mentees, mentor_id)
+
+    async def keep_alive() -> None:
+        await store.keep_alive(uow)
+
+    worth = await solver.ask(keep_alive, remembered.candidates, key, came.pool.mentees, mentor_id)
     if not worth or not waiting:
         return
     seen = await store.read_few(uow, programme_id, [one.person_id for one in waiting], worth)
     if seen is None or not seen.pool.mentees or not seen.pool.mentors:
         return
     job = await solver.job_of(seen.pool, seen.configuration)
-    result = await solver.ask(solver.nothing, decide_job, job, key)
+    result = await solver.ask(keep_alive, decide_job, job, key)
     if result is not None:
         # Whoever finds nobody here is told so by a round, which looks at all mentors.
         await carry_out(uow, seen, replace(result, all_full=(), no_candidate=()))
