@@ -169,6 +169,11 @@ class MatchingSettings(_Part):
         return {name: value for name, value in plain.items() if value != {}}
 
 
+def is_offered(decided: Mapping[str, Any]) -> bool:
+    """Whether people are proposed to each other in the form that is decided."""
+    return decided.get("form", Form.ONE_TO_ONE) in OFFERED_FORMS
+
+
 def contradictions(minimum_level_gap: int, decided: Mapping[str, Any]) -> list[str]:
     """What in a programme's matching excludes itself, as sentences. *decided*: see :meth:`MatchingSettings.decided`."""
     rules, weights = decided.get("rules", {}), decided.get("weights", {})
@@ -191,7 +196,7 @@ def _contradictory_form(decided: Mapping[str, Any]) -> list[str]:
         decided.get("form", Form.ONE_TO_ONE),
         decided.get("method", Method.OPTIMAL) != Method.OPTIMAL,
     )
-    if form not in OFFERED_FORMS:
+    if not is_offered(decided):
         return [f"The form {form} is not offered: {', '.join(OFFERED_FORMS)} are."]
     problems = []
     if form == Form.GROUP:
@@ -217,4 +222,5 @@ __all__ = [
     "Objective",
     "Rounds",
     "contradictions",
+    "is_offered",
 ]
