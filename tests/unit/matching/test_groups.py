@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.matching import solver, store
+from services.matching.commands import decline_proposal
 from services.matching.engine import Configuration, Pool
 from services.matching.pairs import open_proposals
 from services.matching.solver_process import Result
@@ -53,8 +54,6 @@ async def test_a_round_makes_groups_and_nobody_joins_one_later(world: World) -> 
     mentee = next(iter(group))[0]
     async with world.uow() as uow:
         (proposal,) = await open_proposals(uow, mentee)
-    from services.matching.commands import decline_proposal
-
     await world.do(decline_proposal, proposal.proposal_id, mentee)
     await world.wait(minutes=5)
     assert world.open_pairs() == group - {(mentee, "mia")}
