@@ -91,7 +91,7 @@ class RunForm(BaseModel):
 
     run_id: Key | None = None
     """Chosen by the caller, so that the request can be repeated; else a new one."""
-    form: Literal["one-to-one", "reverse"] | None = None
+    form: Literal["one-to-one", "reverse", "group"] | None = None
     """Short for the same name in *configuration*."""
     configuration: dict[str, Any] = {}
     """Differences from the programme's configuration, by name: ``{"weights": {"skill": 800}}``."""
@@ -273,7 +273,7 @@ class ExplainView(BaseModel):
     mentee_id: str
     mentor_id: str
     verdict: str
-    """paired, rule, price, worse."""
+    """paired, rule, price, group, worse."""
     sentence: str
     score: int
     shares: list[ShareView]
@@ -281,8 +281,10 @@ class ExplainView(BaseModel):
     """What the two themselves would read."""
     rules: list[RuleView]
     """What forbids the pair; the first decides."""
+    scarcity: int
+    """Points that a place costs with either mentor, because there are too few; left out of price and gains."""
     price: int
-    """What a place with this mentor costs, in points."""
+    """What a place with this mentor costs beyond that, in points."""
     gain: int
     """Score less price."""
     own_mentor_id: str | None

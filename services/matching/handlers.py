@@ -22,6 +22,7 @@ from services.matching.domain.people import (
     spell_over,
 )
 from services.matching.erasing import without_wishes, without_words
+from services.matching.newcomers import match_newcomers
 from services.matching.pairs import (
     EXPIRY,
     active_pairs,
@@ -48,7 +49,17 @@ from services.matching.store import (
     RELATIONSHIP,
     RUN,
 )
-from services.matching.waking import MATCHING, ROUND, hand_over, let_sleep, programme_of, wake
+from services.matching.waking import (
+    ARRIVAL,
+    MATCHING,
+    NEWCOMERS,
+    ROUND,
+    hand_over,
+    let_sleep,
+    mentor_of,
+    programme_of,
+    wake,
+)
 from shared.contracts import people, sessions
 from shared.errors import Invalid
 from shared.messaging.event import Event
@@ -257,13 +268,25 @@ async def session_changed(event: Event[sessions.SessionChanged], uow: Uow) -> Ou
 @handlers.timer(ROUND)
 async def round_due(timer: Timer, uow: Uow) -> None:
     """A programme's pool has changed some time ago: compute, under a key that nobody else sets."""
-    hand_over(uow, timer.key, timer.due.isoformat())
+    hand_over(uow, MATCHING, timer.key, timer.due.isoformat())
 
 
 @handlers.timer(MATCHING, batch=1)
 async def matching_due(timer: Timer, uow: Uow) -> None:
     """Compute one round and propose what it finds."""
     await run_round(uow, programme_of(timer.key))
+
+
+@handlers.timer(ARRIVAL)
+async def somebody_came(timer: Timer, uow: Uow) -> None:
+    """Somebody came or changed who need not wait for a round."""
+    hand_over(uow, NEWCOMERS, timer.key, timer.due.isoformat())
+
+
+@handlers.timer(NEWCOMERS, batch=1)
+async def newcomers_due(timer: Timer, uow: Uow) -> None:
+    """Propose at once to those who have come since the last round."""
+    await match_newcomers(uow, programme_of(timer.key), mentor_of(timer.key))
 
 
 @handlers.timer(AGE, batch=1)

@@ -184,4 +184,5 @@ async def _mentee(uow: Uow, pair: Proposal | Relationship) -> Mentee:
 
 async def _wake_both(uow: Uow, pair: Proposal | Relationship) -> None:
     """The mentee may wait here; the mentor's place may be wanted in any of their programmes."""
-    await wake(uow, [pair.programme_id, *await store.programmes_of_mentor(uow, pair.mentor_id)])
+    await wake(uow, [pair.programme_id])
+    await wake(uow, await store.programmes_of_mentor(uow, pair.mentor_id), mentor_id=pair.mentor_id)

@@ -6,7 +6,7 @@ Deriving instead of stepping makes the order in which the two are heard of irrel
 from collections import defaultdict
 from dataclasses import replace
 
-from services.matching.domain.mentees import Mentee, Place, Standing, standing_of
+from services.matching.domain.mentees import Found, Mentee, Place, Standing, standing_of
 from services.matching.domain.pairs import MentorLoad, ProposalStatus, surplus
 from services.matching.domain.people import Enrolment, Person, Role
 from services.matching.pairs import withdraw
@@ -27,7 +27,10 @@ async def review(uow: Uow, person_id: str) -> None:
     await _review_mentee(uow, person, [each for each in enrolments if each.role is Role.MENTEE])
     await _review_mentor(uow, person, [each for each in enrolments if each.role is Role.MENTOR])
     if person.matchable:
-        await wake(uow, [each.programme_id for each in enrolments if each.active])
+        active = [each for each in enrolments if each.active]
+        await wake(uow, [each.programme_id for each in active if each.role is Role.MENTEE])
+        offering = [each.programme_id for each in active if each.role is Role.MENTOR]
+        await wake(uow, offering, mentor_id=person_id)
 
 
 async def _review_mentee(uow: Uow, person: Person, enrolments: list[Enrolment]) -> None:
@@ -44,7 +47,8 @@ async def _review_mentee(uow: Uow, person: Person, enrolments: list[Enrolment]) 
             await withdraw(uow, [each for each in proposals if each.programme_id == programme_id])
             known = await uow.get(MENTEE, programme_id, person.person_id) or known
         enrolment_id = (active or mine)[0].enrolment_id
-        judged = replace(known, enrolment_id=enrolment_id).judged(standing, uow.now.date())
+        judged = replace(known, enrolment_id=enrolment_id, found=Found.NOT_TRIED)  # not as they are now
+        judged = judged.judged(standing, uow.now.date())
         if judged != row:
             uow.put(judged)
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from services.matching import solver, store
+from services.matching import groups, solver, store
 from services.matching.domain.mentees import Found
 from services.matching.domain.runs import Dropped, Run, RunReason, Stage
 from services.matching.engine import Configuration
@@ -102,20 +102,23 @@ def _wants(
     yield want(RUN, run.run_id)
     yield want(PROGRAMME, run.programme_id)
     yield from wants_of(seen, pairs)
+    yield from groups.wants_of(Configuration.read(run.configuration), pairs)
     for mentee_ids in left.values():
         for mentee_id in mentee_ids:
             yield want(MENTEE, run.programme_id, mentee_id)
 
 
 async def _propose_all(uow: Uow, run: Run, seen: SeenPool, pairs: list[Pair], forbidden: Forbidden) -> None:
+    configuration = Configuration.read(run.configuration)
     programme = await uow.get(PROGRAMME, run.programme_id)
     if programme is None or not programme.active:
         raise NoResult(RunReason.PROGRAMME_INACTIVE, "The programme is not active.")
+    apart = await groups.fallen(uow, seen, configuration, pairs, forbidden)
     dropped: Counter[str] = Counter()
     outcomes: list[tuple[str, str, str | None, str | None, str | None]] = []
     for number, pair in enumerate(pairs, start=1):
         rule = forbidden.get((pair.mentee_id, pair.mentor_id))
-        why = await why_not_now(uow, seen, pair)
+        why = apart.get((pair.mentee_id, pair.mentor_id)) or await why_not_now(uow, seen, pair)
         if why is None and rule is not None:
             why = Dropped.RULE
         if why is None:

@@ -144,12 +144,12 @@ async def explanation(
     async with database.transaction(caller.tenant, read_only=True) as uow:
         run = await _result(uow, run_id)
         people = await store.read_people(uow, run_id, mentee_part=part_of(mentee, run.people_parts))
-        own, prices = await store.choice_and_prices(uow, run_id, mentee, mentor)
+        own, coherence, prices = await store.choice_and_prices(uow, run_id, mentee, mentor)
     assert run.as_of is not None
     job = Job(people, run.as_of, run.configuration)
     try:
         found: dict[str, Any] = await solver.ask(
-            solver.nothing, explain, Question(job, mentee, mentor, own, prices)
+            solver.nothing, explain, Question(job, mentee, mentor, own, prices, coherence)
         )
     except NotInRun as error:
         raise NotFound(f"{error}_not_in_run", f"The run did not see this person as a {error}.") from None

@@ -18,14 +18,15 @@ from typing import Any, Final
 
 import msgspec
 
-from services.matching import snapshot
-from services.matching.engine import Configuration, InvalidConfiguration, InvalidPool, Pool
+from services.matching import remembered, snapshot
+from services.matching.engine import Configuration, Form, InvalidConfiguration, InvalidPool, Pool
 from services.matching.solver_process import MOST_THREADS, Result, begin, compute
 
 _ROWS_AT_A_TIME: Final = 500
 _TELL_SECONDS: Final = 0.2
 _IN_CONFIDENCE: Final = ("avoid", "failed-before")
 _KEPT_APART: Final = "kept-apart"
+_NOT_TOGETHER: Final = "group"
 _FEW: Final = 5
 """Fewer pairs than so many that are kept apart are not told of: one could guess whose they are."""
 _KEPT_APART_WORDS: Final = (
@@ -64,6 +65,8 @@ class Question:
     own_mentor_id: str | None
     prices: Mapping[str, int]
     """Of these two mentors."""
+    coherence: int = 0
+    """What the mentee's group gives them."""
 
 
 class NotInRun(Exception):
@@ -165,11 +168,12 @@ def explain(question: Question) -> dict[str, Any]:
     number = next((n for n, one in enumerate(encoded.mentors) if one.person_id == question.mentor_id), None)
     if number is None:
         raise NotInRun("mentor")
-    pair = explain_pair(encoded, 0, number)
+    coherence = question.coherence if question.mentor_id == question.own_mentor_id else 0
+    pair = explain_pair(encoded, 0, number, coherence)
     known = {one.person_id for one in encoded.mentors}
     own = question.own_mentor_id if question.own_mentor_id in known else None
     chosen = {} if own is None else {question.mentee_id: own}
-    reason = why_not(encoded, question.prices, chosen, 0, number)
+    reason = why_not(encoded, question.prices, chosen, 0, number, question.coherence)
     return {
         "verdict": reason.verdict.value,
         "sentence": rule_sentence(pair.rules[0]) if reason.verdict is NotPaired.RULE else reason.sentence,
@@ -185,6 +189,7 @@ def explain(question: Question) -> dict[str, Any]:
         ],
         "reasons": list(pair.reasons),
         "rules": [{"rule": rule_name(rule), "sentence": rule_sentence(rule)} for rule in pair.rules],
+        "scarcity": reason.scarcity,
         "price": reason.price,
         "gain": reason.gain,
         "own_mentor_id": own,
@@ -192,18 +197,31 @@ def explain(question: Question) -> dict[str, Any]:
     }
 
 
-def compute_job(job: Job) -> Result:
-    """What a round needs."""
-    return compute(snapshot.read(job.parts, job.as_of), Configuration.read(job.configuration))
+def compute_job(job: Job, key: remembered.Key | None = None) -> Result:
+    """What a round needs. With a *key* its mentors are remembered for those who come after it."""
+    pool, configuration = snapshot.read(job.parts, job.as_of), Configuration.read(job.configuration)
+    result = compute(pool, configuration)
+    if key is not None:
+        remembered.remember(key, pool, configuration, result)
+    return result
+
+
+def decide_job(job: Job, key: remembered.Key) -> Result | None:
+    """The best pairs of the few people of the job; None when the programme is not remembered."""
+    pool, configuration = snapshot.read(job.parts, job.as_of), Configuration.read(job.configuration)
+    return remembered.decide(key, pool, configuration)
 
 
 def broken(job: Job, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Of these pairs of people of the job, those that a rule forbids, and which does."""
+    """Of these pairs of people of the job, those that a rule forbids, and which does. Groups are looked at with their
+    members in this order."""
     from services.matching.engine.encode import encode
     from services.matching.engine.factors import Rule
     from services.matching.engine.pairwise import broken_rule
+    from services.matching.engine.seating import apart
 
-    encoded = encode(snapshot.read(job.parts, job.as_of), Configuration.read(job.configuration))
+    configuration = Configuration.read(job.configuration)
+    encoded = encode(snapshot.read(job.parts, job.as_of), configuration)
     mentees = {person.person_id: number for number, person in enumerate(encoded.mentees)}
     mentors = {person.person_id: number for number, person in enumerate(encoded.mentors)}
     found = {}
@@ -211,6 +229,13 @@ def broken(job: Job, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], 
         rule = Rule(int(broken_rule(encoded.people, mentees[mentee_id], mentors[mentor_id])))
         if rule is not Rule.NONE:
             found[mentee_id, mentor_id] = rule_name(rule)
+    if configuration.form is Form.GROUP:
+        numbers = {
+            (mentees[mentee_id], mentors[mentor_id]): (mentee_id, mentor_id)
+            for mentee_id, mentor_id in pairs
+            if (mentee_id, mentor_id) not in found
+        }
+        found |= {numbers[pair]: _NOT_TOGETHER for pair in apart(encoded, configuration, list(numbers))}
     return found
 
 

@@ -16,6 +16,8 @@ import structlog
 
 from services.matching import snapshot, store
 from services.matching.domain.runs import MOST_ATTEMPTS, Run, RunReason, RunState, Stage
+from services.matching.engine import Configuration
+from services.matching.groups import without_leaders
 from services.matching.leases import LeaseLost, held, transaction
 from services.matching.publishing import publish
 from services.matching.run_process import Limits, Message, NoResult, messages, stage_of
@@ -197,6 +199,7 @@ class RunWorker:
         seen = await store.read_pool(uow, run.programme_id, also_empty=True)
         if seen is None:
             raise NoResult(RunReason.PROGRAMME_INACTIVE, "The programme is not active.")
+        seen = await without_leaders(uow, seen, Configuration.read(run.configuration))
         taken = await asyncio.to_thread(snapshot.take, seen.pool)
         await store.save_people(uow, run.run_id, taken.parts)
         known = replace(

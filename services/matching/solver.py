@@ -8,16 +8,21 @@ itself when this process is killed.
 import asyncio
 import multiprocessing
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from services.matching import snapshot
 from services.matching.engine import Configuration, Pool
+from services.matching.remembered import Key
 from services.matching.run_solver import Job, compute_job
 from services.matching.solver_process import Result, begin
 from shared.runtime.service import Worker, WorkerContext
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -27,15 +32,20 @@ _executor: ProcessPoolExecutor | None = None
 
 
 async def match(
-    pool: Pool, configuration: Configuration, keep_alive: Callable[[], Awaitable[None]]
+    pool: Pool,
+    configuration: Configuration,
+    keep_alive: Callable[[], Awaitable[None]],
+    *,
+    key: Key | None = None,
 ) -> Result:
-    """The engine's result. *keep_alive* is called every 15 s meanwhile, for the transaction that waits.
+    """The engine's result. *keep_alive* is called every 15 s meanwhile, for the transaction that waits. With a *key*
+    the process remembers the mentors for newcomers.
 
     Raises ``BrokenProcessPool`` when the process dies; the next call starts another.
     """
     if not pool.mentees or not pool.mentors:
         return Result((), (), tuple(sorted(person.person_id for person in pool.mentees)))
-    return await ask(keep_alive, compute_job, await job_of(pool, configuration))
+    return await ask(keep_alive, compute_job, await job_of(pool, configuration), key)
 
 
 async def job_of(pool: Pool, configuration: Configuration) -> Job:
@@ -43,6 +53,11 @@ async def job_of(pool: Pool, configuration: Configuration) -> Job:
     objects would hold up the event loop."""
     taken = await asyncio.to_thread(snapshot.take, pool)
     return Job(taken.parts, pool.as_of, asdict(configuration))
+
+
+def is_running() -> bool:
+    """Whether the process has been started: until then it remembers nobody."""
+    return _executor is not None
 
 
 async def nothing() -> None:
@@ -64,6 +79,16 @@ async def ask(keep_alive: Callable[[], Awaitable[None]], function: Callable[...,
         raise
     finally:
         running.cancel()
+
+
+def soon(function: Callable[..., object], *arguments: Any) -> None:
+    """Let the process do something when it is free; nobody waits for it. What fails is logged."""
+    _started().submit(function, *arguments).add_done_callback(_log_failure)
+
+
+def _log_failure(done: Future[object]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.warning("the solver's process could not prepare", error=type(error).__name__)
 
 
 def _started() -> ProcessPoolExecutor:

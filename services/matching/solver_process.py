@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.matching.engine import Configuration, Pool
+from services.matching import engine
+from services.matching.engine import Configuration, Pool, Why
 
 MOST_THREADS: Final = 2
+_NOBODY_FITS: Final = (Why.NOBODY, Why.RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,17 @@ class Result:
 
 def compute(pool: Pool, configuration: Configuration) -> Result:
     """The best pairs. Raises ``InvalidPool`` and ``InvalidConfiguration``."""
-    from services.matching.engine.match import Why, match  # the only place that loads the compiler
+    from services.matching.engine.match import match  # only here and there is the compiler loaded
 
-    found = match(pool, configuration, threads=min(MOST_THREADS, len(os.sched_getaffinity(0))))
+    return result_of(match(pool, configuration, threads=min(MOST_THREADS, len(os.sched_getaffinity(0)))))
+
+
+def result_of(found: engine.Result) -> Result:
+    """What the service needs of it."""
     return Result(
         pairs=tuple(Pair(pair.mentee_id, pair.mentor_id, pair.score, pair.reasons) for pair in found.pairs),
-        all_full=tuple(one.mentee_id for one in found.unmatched if one.why is Why.ALL_FULL),
-        no_candidate=tuple(one.mentee_id for one in found.unmatched if one.why is not Why.ALL_FULL),
+        all_full=tuple(one.mentee_id for one in found.unmatched if one.why not in _NOBODY_FITS),
+        no_candidate=tuple(one.mentee_id for one in found.unmatched if one.why in _NOBODY_FITS),
     )
 
 

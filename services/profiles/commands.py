@@ -27,7 +27,7 @@ from services.profiles.domain.programmes import (
 )
 from services.profiles.store import CONSENT, ENROLMENT, ERASURE, ORGANISATION, PERSON, PROGRAMME
 from shared.contracts import derived_id
-from shared.contracts.matching import contradictions
+from shared.contracts.matching import OFFERED_FORMS, contradictions, is_offered
 from shared.errors import Conflict, Invalid, NotFound, NotYetKnown
 from shared.persistence.uow import Uow, want
 
@@ -67,6 +67,8 @@ async def put_matching(uow: Uow, programme_id: str, rounds: Rounds, decided: Map
 
 
 def _configure(uow: Uow, known: Programme, wanted: Programme) -> Programme:
+    if not is_offered(wanted.matching):
+        raise Invalid("form_not_offered", f"Programmes have the forms {', '.join(OFFERED_FORMS)}.")
     if problems := contradictions(wanted.minimum_level_gap, wanted.matching):
         raise Invalid("matching_contradictory", " ".join(problems))
     wanted = reconfigured(known, wanted)

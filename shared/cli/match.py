@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from shared.cli import match_reading
-from shared.cli.match_options import Coordinator, Limit, Programme, Run, Wait, asked, target_of
-from shared.cli.options import DataDir, TenantOption, Yes
+from shared.cli.match_options import Asking, Limit, Programme, Run, Wait, for_coordinators
+from shared.cli.options import Yes
 from shared.cli.output import AsJson, agreed, fail, print_json, print_line, say
 from shared.cli.run_views import Bar, facts_of, headline, print_facts, print_runs
 from shared.cli.runs import UNDER_WAY, Document, Runs
@@ -21,11 +21,16 @@ match_app = typer.Typer(
 _FINE: Final = ("ready", "published", *UNDER_WAY)
 
 
+@for_coordinators
 def request(
+    ask: Asking,
     programme: Programme,
     form: Annotated[
-        Literal["one-to-one", "reverse"] | None,
-        typer.Option(help="Reverse: mentors stand below their mentees.", show_default=False),
+        Literal["one-to-one", "reverse", "group"] | None,
+        typer.Option(
+            help="Reverse: mentors stand below their mentees. Group: a mentor leads several.",
+            show_default=False,
+        ),
     ] = None,
     objective: Annotated[
         Literal["people", "value"] | None,
@@ -49,9 +54,6 @@ def request(
         str | None, typer.Option("--id", help="The run's id, to repeat a request safely.", show_default=False)
     ] = None,
     wait: Wait = True,
-    coordinator: Coordinator = None,
-    tenant: TenantOption = None,
-    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute pairs for everybody who waits now. Nobody is told of them before they are published.
@@ -67,21 +69,18 @@ def request(
         run = await runs.of_programme(programme, "POST", json=wanted)
         return await _watched(runs, run, quiet=as_json) if wait else run
 
-    _show(asked(target_of(tenant, data_dir), coordinator, work), as_json=as_json)
+    _show(ask(work), as_json=as_json)
 
 
+@for_coordinators
 def list_runs(
+    ask: Asking,
     programme: Programme,
     limit: Limit = 20,
-    coordinator: Coordinator = None,
-    tenant: TenantOption = None,
-    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """List the programme's runs, the newest first."""
-    found = asked(
-        target_of(tenant, data_dir), coordinator, lambda runs: runs.all_of_programme(programme, limit)
-    )
+    found = ask(lambda runs: runs.all_of_programme(programme, limit))
     if as_json:
         print_json(found)
     elif found:
@@ -90,12 +89,11 @@ def list_runs(
         print_line(f"{programme} has no runs.")
 
 
+@for_coordinators
 def show(
+    ask: Asking,
     run: Run,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until nothing is under way with it.")] = False,
-    coordinator: Coordinator = None,
-    tenant: TenantOption = None,
-    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Show where a run stands, what it found, and what is proven of it. Exit code 1 when it has no result."""
@@ -104,23 +102,21 @@ def show(
         found = await runs.one(run)
         return await _watched(runs, found, quiet=as_json) if wait else found
 
-    _show(asked(target_of(tenant, data_dir), coordinator, work), as_json=as_json)
+    _show(ask(work), as_json=as_json)
 
 
+@for_coordinators
 def publish(
+    ask: Asking,
     run: Run,
     yes: Yes = False,
     wait: Wait = True,
-    coordinator: Coordinator = None,
-    tenant: TenantOption = None,
-    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Propose a run's pairs to their people, all at once; those that no longer stand are dropped, with the reason.
 
     May be repeated: pairs are proposed once. Exit code 1 when it could not be published.
     """
-    target = target_of(tenant, data_dir)
     if not yes:
         say("Mentees and mentors get a proposal for each pair that still stands. It cannot be taken back.")
         if not agreed(f"Publish {run}?"):
@@ -130,23 +126,21 @@ def publish(
         asked = await runs.one(run, "POST", "/publish")
         return await _watched(runs, asked, quiet=as_json) if wait else asked
 
-    found = asked(target, coordinator, work)
+    found = ask(work)
     _show(found, as_json=as_json, fine=("published", "publishing"))
 
 
+@for_coordinators
 def discard(
+    ask: Asking,
     run: Run,
     yes: Yes = False,
-    coordinator: Coordinator = None,
-    tenant: TenantOption = None,
-    data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Delete a run's inputs and pairs; one that is being computed is ended."""
-    target = target_of(tenant, data_dir)
     if not yes and not agreed(f"Delete the pairs of {run} for good?"):
         fail("Nothing was done.")
-    found = asked(target, coordinator, lambda runs: runs.one(run, "POST", "/discard"))
+    found = ask(lambda runs: runs.one(run, "POST", "/discard"))
     _show(found, as_json=as_json, fine=("discarded",))
 
 

@@ -25,6 +25,45 @@ class Objective(StrEnum):
     """The number of people matched; among equals, the sum of scores."""
 
 
+class Form(StrEnum):
+    """Who meets whom."""
+
+    ONE_TO_ONE = "one-to-one"
+    """A mentee has one mentor, a mentor as many mentees as there is room."""
+    REVERSE = "reverse"
+    """The same, and level gaps count from the mentor up to the mentee."""
+    GROUP = "group"
+    """A mentor leads one group of mentees who have something in common."""
+    FLASH = "flash"
+    """A mentee meets several mentors, once each. Not offered yet."""
+    PEER = "peer"
+    """One pool, one peer each. Not offered yet."""
+
+
+OFFERED_FORMS = (Form.ONE_TO_ONE, Form.REVERSE, Form.GROUP)
+"""Forms in which people are proposed to each other."""
+
+
+class Method(StrEnum):
+    """How pairs are chosen."""
+
+    OPTIMAL = "optimal"
+    """By the objective, with a proof of how good they are."""
+    MENTOR_PROPOSING = "mentor-proposing"
+    """Stable; among stable ones the best for every mentor."""
+    MENTEE_PROPOSING = "mentee-proposing"
+    """Stable; among stable ones the best for every mentee."""
+
+
+class Embedder(StrEnum):
+    """How goals in words are compared."""
+
+    TERMS = "terms"
+    """By the words that both use."""
+    LETTERS = "letters"
+    """By three letters in a row: also parts of words count."""
+
+
 Points = Annotated[int, Field(ge=0, le=1_000_000)]
 LevelsApart = Annotated[int, Field(ge=-20, le=20)]
 
@@ -89,6 +128,10 @@ class MatchingWeights(_Part):
     """For each earlier relationship that the mentor has led to its goal."""
     history_most: Points | None = None
     """What history gives at most."""
+    coherence: Points | None = None
+    """In groups: for each skill that two mentees both want, and each interest that they share."""
+    coherence_most: Points | None = None
+    """What two mentees of a group give each other at most."""
 
 
 class MatchingSettings(_Part):
@@ -104,11 +147,31 @@ class MatchingSettings(_Part):
     """At which proven distance from the optimum, as a share of the value, a run is content."""
     fairness_loss: Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)] | None = None
     """What share of the value may be given up to raise those with the lowest scores."""
+    form: Form | None = None
+    """Who meets whom; absent for one mentor for one mentee."""
+    method: Method | None = None
+    """How pairs are chosen; the stable ones are for the forms one-to-one and reverse."""
+    group_size: Annotated[int, Field(ge=2, le=50)] | None = None
+    """Form group: how many mentees a group has at most; not more than the mentor has room for."""
+    smallest_group: Annotated[int, Field(ge=1, le=50)] | None = None
+    """Form group: with fewer mentees a group is not made."""
+    embedder: Embedder | None = None
+    """How goals in words are compared."""
+    embedder_floor: Annotated[int, Field(ge=0, le=99)] | None = None
+    """Embedder letters: how alike goals must be, in percent, before they give points."""
+    at_once: bool | None = None
+    """Whether somebody who comes or changes between two rounds is matched at once with those who have room then,
+    instead of waiting for the next round; absent for no. Among many who come together, a round finds better pairs."""
 
     def decided(self) -> dict[str, Any]:
         """What is not left to the engine, as plain values."""
         plain: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
         return {name: value for name, value in plain.items() if value != {}}
+
+
+def is_offered(decided: Mapping[str, Any]) -> bool:
+    """Whether people are proposed to each other in the form that is decided."""
+    return decided.get("form", Form.ONE_TO_ONE) in OFFERED_FORMS
 
 
 def contradictions(minimum_level_gap: int, decided: Mapping[str, Any]) -> list[str]:
@@ -125,14 +188,39 @@ def contradictions(minimum_level_gap: int, decided: Mapping[str, Any]) -> list[s
     best = weights.get("experience_best")
     if best is not None and best[0] > best[1]:
         problems.append("The best distance in levels begins above its end.")
+    return problems + _contradictory_form(decided)
+
+
+def _contradictory_form(decided: Mapping[str, Any]) -> list[str]:
+    form, stable = (
+        decided.get("form", Form.ONE_TO_ONE),
+        decided.get("method", Method.OPTIMAL) != Method.OPTIMAL,
+    )
+    if not is_offered(decided):
+        return [f"The form {form} is not offered: {', '.join(OFFERED_FORMS)} are."]
+    problems = []
+    if form == Form.GROUP:
+        if decided.get("smallest_group", 2) > decided.get("group_size", 6):
+            problems.append("The smallest group is larger than the largest: no group could be made.")
+        if decided.get("at_once"):
+            problems.append("Groups are made of people who wait together, so nobody can be matched at once.")
+        if stable:
+            problems.append("The stable methods are for the forms one-to-one and reverse.")
+    if decided.get("fairness_loss") and (stable or form == Form.GROUP):
+        problems.append("The fairness stage is for the optimal method of the forms one-to-one and reverse.")
     return problems
 
 
 __all__ = [
+    "OFFERED_FORMS",
+    "Embedder",
+    "Form",
     "MatchingRules",
     "MatchingSettings",
     "MatchingWeights",
+    "Method",
     "Objective",
     "Rounds",
     "contradictions",
+    "is_offered",
 ]

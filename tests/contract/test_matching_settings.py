@@ -47,6 +47,11 @@ def test_what_is_decided_is_what_was_said() -> None:
         ({"rules": {"maximum_level_gap": 0}}, "no pair could be made"),
         ({"rules": {"reporting_line": False, "reporting_line_levels": 2}}, "is off"),
         ({"weights": {"experience_best": [3, 2]}}, "begins above its end"),
+        ({"form": "flash"}, "flash is not offered"),
+        ({"form": "peer"}, "peer is not offered"),
+        ({"form": "group", "at_once": True}, "wait together"),
+        ({"form": "group", "group_size": 3, "smallest_group": 4}, "no group could be made"),
+        ({"method": "mentee-proposing", "fairness_loss": 0.1}, "fairness stage"),
     ],
 )
 def test_what_excludes_itself_is_refused(matching: dict[str, Any], words: str) -> None:

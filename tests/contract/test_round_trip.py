@@ -68,10 +68,10 @@ def records(part: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy[dic
 
 def possible(name: str, data: dict[str, Any]) -> bool:
     """Whether fields, each allowed by itself, agree with each other, which a schema cannot say."""
-    matching = data.get("matching", {})
-    parts = {part: _without_none(matching.get(part, {})) for part in ("rules", "weights")}
+    matching = _without_none(data.get("matching", {}))
+    decided = matching | {part: _without_none(matching.get(part, {})) for part in ("rules", "weights")}
     return name != "mentoring.programme.changed.v1" or not contradictions(
-        data.get("minimum_level_gap", 1), parts
+        data.get("minimum_level_gap", 1), decided
     )
 
 

@@ -99,6 +99,16 @@ class Programme:
         """Whether pairs are proposed without anybody's doing."""
         return self.active and self.rounds is Rounds.AUTOMATIC
 
+    @property
+    def at_once(self) -> bool:
+        """Whether somebody who comes between rounds is matched without waiting for the next."""
+        return self.has_rounds and bool(self.matching.get("at_once")) and not self.in_groups
+
+    @property
+    def in_groups(self) -> bool:
+        """Whether a mentor leads one group, instead of several mentees each for themselves."""
+        return self.matching.get("form") == "group"
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:

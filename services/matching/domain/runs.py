@@ -65,9 +65,11 @@ class Dropped(StrEnum):
     """Has a proposal or a mentor by now."""
     MENTOR_GONE = "mentor-gone"
     MENTOR_FULL = "mentor-full"
-    """Their places went to others, or to pairs of the run with a higher score."""
+    """Their places went to others, or to pairs of the run with a higher score; or they lead a group by now."""
     RULE = "rule"
     """A rule forbids the pair by now: somebody's level, department, manager or list has changed."""
+    GROUP_TOO_SMALL = "group-too-small"
+    """Others of the group no longer stand, and fewer are left than a group needs."""
     CHANGED_MEANWHILE = "changed-meanwhile"
     """One of the two changed while the run was being published."""
 

@@ -37,9 +37,15 @@ class Encoder:
     """Mentors as arrays, and what is needed to put mentees beside them, now or later."""
 
     def __init__(
-        self, pool: Pool, configuration: Configuration, embedders: Mapping[str, Embedder] | None = None
+        self,
+        pool: Pool,
+        configuration: Configuration,
+        embedders: Mapping[str, Embedder] | None = None,
+        *,
+        like: "Encoder | None" = None,
     ) -> None:
-        """Raises :class:`InvalidPool` and :class:`InvalidConfiguration`."""
+        """*like*: an encoder of all mentors, when *pool* has but a few of them; a pair is then worth as much here as
+        there. Raises :class:`InvalidPool` and :class:`InvalidConfiguration`."""
         configuration.check()
         check(pool)
         if configuration.form is Form.PEER:
@@ -56,11 +62,12 @@ class Encoder:
         peers = configuration.form is Form.PEER
         self._giving = {person.person_id: person for person in self.mentors} if peers else None
         wants = {person.person_id: person for person in pool.mentees} if peers else {}
-        self._offered = Offered(
+        self._offered: Offered = Offered(
             self.mentors,
             weights,
             terms=configuration.embedder == TERMS,
             wanting=[wants[person.person_id] for person in self.mentors] if peers else (),
+            like=None if like is None else like._offered,
         )
         self._meanings = Meanings(configuration, embedders)
         self._vectors = self._meanings.of([person.goals for person in self.mentors])
@@ -114,10 +121,14 @@ class Encoder:
 
 
 def encode(
-    pool: Pool, configuration: Configuration, embedders: Mapping[str, Embedder] | None = None
+    pool: Pool,
+    configuration: Configuration,
+    embedders: Mapping[str, Embedder] | None = None,
+    *,
+    like: Encoder | None = None,
 ) -> Encoded:
-    """The whole pool. Raises :class:`InvalidPool` and :class:`InvalidConfiguration`."""
-    encoder = Encoder(pool, configuration, embedders)
+    """The whole pool; see :class:`Encoder`."""
+    encoder = Encoder(pool, configuration, embedders, like=like)
     return encoder.encode(person for person in encoder.pool.mentees if has_place(person, configuration.form))
 
 

@@ -13,7 +13,7 @@ from services.matching.engine.configuration import Form
 from services.matching.engine.encode import Encoded
 from services.matching.engine.factors import Factor, Rule
 from services.matching.engine.pairwise import broken_rule, factors_of
-from services.matching.engine.words import fold
+from services.matching.engine.words import fold, wordings
 
 _MOST_REASONS: Final = 5
 _WORD_LETTERS: Final = 120
@@ -42,6 +42,8 @@ class NotPaired(StrEnum):
     """A rule forbids it."""
     PRICE = "price"
     """The mentor's places are worth more to others."""
+    GROUP = "group"
+    """No group of the mentor could take the mentee, or groups as they are give more together."""
     WORSE = "worse"
     """The mentee has somebody who suits them better."""
 
@@ -80,8 +82,10 @@ class WhyNot:
     verdict: NotPaired
     sentence: str
     score: int
+    scarcity: int
+    """What a place costs with either mentor, because there are too few; left out of price and gains."""
     price: int
-    """What a place with this mentor costs."""
+    """What a place with this mentor costs beyond that."""
     gain: int
     """Score less price."""
     own_gain: int
@@ -115,33 +119,53 @@ def rule_sentence(rule: Rule) -> str:
     return _RULES[rule]
 
 
-def why_not(encoded: Encoded, prices: Mapping[str, int], chosen: Mapping[str, str], i: int, j: int) -> WhyNot:
-    """*prices* by mentor and *chosen* mentor by mentee are those of the run."""
+def why_not(
+    encoded: Encoded, prices: Mapping[str, int], chosen: Mapping[str, str], i: int, j: int, coherence: int = 0
+) -> WhyNot:
+    """*prices* by mentor and *chosen* mentor by mentee are those of the run; *coherence* is what the mentee's group
+    gives."""
     mentee_id, mentor_id = encoded.mentees[i].person_id, encoded.mentors[j].person_id
     score = int(factors_of(encoded.people, i, j).sum())
-    price = prices.get(mentor_id, 0)
+    if own_is_this := chosen.get(mentee_id) == mentor_id:
+        score += coherence
+    asked = prices.get(mentor_id, 0)
     own = chosen.get(mentee_id)
-    own_gain = 0
+    own_gain, scarcity = 0, min(asked, int(encoded.people.bonus[i]))
     if own is not None:
         number = next(n for n, mentor in enumerate(encoded.mentors) if mentor.person_id == own)
-        own_gain = int(factors_of(encoded.people, i, number).sum()) - prices.get(own, 0)
+        own_gain = int(factors_of(encoded.people, i, number).sum()) + coherence - prices.get(own, 0)
+        # Where mentors are scarce prices hold what it is worth to be matched at all, which the mentee is in any case.
+        scarcity = min(asked, prices.get(own, 0)) if own_gain < 0 else 0
+        own_gain += scarcity
+    price = asked - scarcity
     rules = _rules(encoded, i, j)
-    if own == mentor_id:
+    if own_is_this:
         verdict, sentence = NotPaired.PAIRED, "They are a pair."
     elif rules:
         verdict, sentence = NotPaired.RULE, rule_sentence(rules[0])
-    elif price and score > own_gain:
+    elif asked and score > own_gain:
         verdict = NotPaired.PRICE
+        sentence = _needed_more(score, price, own_gain, scarcity)
+    elif score > own_gain:
+        verdict = NotPaired.GROUP
         sentence = (
-            f"Others need this mentor more: a place costs {price:,} points. {score:,} points together leave "
-            f"{score - price:,}; the mentee has {own_gain:,} as it is."
+            f"{score:,} points together are more than the {own_gain:,} that the mentee has as it is, but no group of"
+            " this mentor has a place for them, may seat them, or gains as much as others would lose."
         )
     else:
         verdict = NotPaired.WORSE
         sentence = (
             f"{score:,} points together are no more than the {own_gain:,} that the mentee has as it is."
         )
-    return WhyNot(verdict, sentence, score, price, score - price, own_gain)
+    return WhyNot(verdict, sentence, score, scarcity, price, score - price, own_gain)
+
+
+def _needed_more(score: int, price: int, own_gain: int, scarcity: int) -> str:
+    beyond = f" beyond the {scarcity:,} that any place is worth, as mentors are scarce" if scarcity else ""
+    return (
+        f"Others need this mentor more: a place costs {price:,} points{beyond}. {score:,} points together leave "
+        f"{score - price:,}; the mentee has {own_gain:,} as it is."
+    )
 
 
 def _rules(encoded: Encoded, i: int, j: int) -> tuple[Rule, ...]:
@@ -156,6 +180,7 @@ def _common_words(encoded: Encoded, i: int, j: int) -> dict[Factor, tuple[str, .
     """By factor, in the mentee's own wording."""
     words, mentee = encoded.people.words, encoded.mentees[i]
     wording = {fold(word): word for word in (*mentee.skills, *mentee.interests, *mentee.preferences)}
+    goals = wordings(mentee.goals)
     found: dict[Factor, list[tuple[int, str]]] = {}
     for place in range(int(words.start[i]), int(words.start[i + 1])):
         word = int(words.word[place])
@@ -165,7 +190,8 @@ def _common_words(encoded: Encoded, i: int, j: int) -> dict[Factor, tuple[str, .
             worth = int(words.points[place]) * int(words.strength[at])
             name = encoded.words[word]
             factor = Factor(int(words.factor[word]))
-            found.setdefault(factor, []).append((-worth, wording.get(name, name)))
+            written = (goals if factor is Factor.GOALS else wording).get(name, name)
+            found.setdefault(factor, []).append((-worth, written))
     return {factor: tuple(word for _, word in sorted(pairs)) for factor, pairs in found.items()}
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from services.matching.engine import flash, group, peer, single
 from services.matching.engine.configuration import Configuration, Form
 from services.matching.engine.embedder import Embedder
-from services.matching.engine.encode import Encoded, encode
+from services.matching.engine.encode import Encoded, Encoder, encode
 from services.matching.engine.outcome import Outcome, result_of
 from services.matching.engine.people import Pool
 from services.matching.engine.result import Pair, Progress, Result, Unmatched, Why
@@ -31,14 +31,16 @@ def match(
     threads: int = 2,
     progress: Progress | None = None,
     embedders: Mapping[str, Embedder] | None = None,
+    like: Encoder | None = None,
 ) -> Result:
-    """The best pairs of a pool, in the configuration's form. *embedders* are those that its ``embedder`` may name.
+    """The best pairs of a pool, in the configuration's form. *embedders* are those that its ``embedder`` may name;
+    *like* is for a part of a pool: see :class:`Encoder`.
 
     Raises :class:`InvalidPool` and :class:`InvalidConfiguration`.
     """
     tell = progress or (lambda _what, _done: None)
     tell("reading", 0.0)
-    encoded = encode(pool, configuration, embedders)
+    encoded = encode(pool, configuration, embedders, like=like)
     solve = _SOLVERS[configuration.form]
     outcome = within_totals(encoded, configuration, lambda given: solve(given, configuration, threads, tell))
     tell("reasons", 0.0)

@@ -54,14 +54,17 @@ class Offered:
         *,
         terms: bool = True,
         wanting: Sequence[Participant] = (),
+        like: "Offered | None" = None,
     ) -> None:
-        """*terms*: whether goals are compared by their words. *wanting* are peers: the mentors as those who want."""
+        """*terms*: whether goals are compared by their words. *wanting* are peers: the mentors as those who want.
+        *like*: words of goals are worth what they are worth there, among all mentors, of whom these are a few.
+        """
         self._weights = weights
         self._kinds: dict[tuple[str, bool], _Kind] = {}
         rows: tuple[tuple[str, bool, Factor, Iterable[Mapping[str, int]]], ...] = (
             ("skills", False, Factor.SKILLS, (_strongest(person.skills) for person in mentors)),
             ("skills", True, Factor.SKILLS, (_strongest(person.skills) for person in wanting)),
-            ("goals", False, Factor.GOALS, _goal_words(mentors) if terms else ()),
+            ("goals", False, Factor.GOALS, _goal_words(mentors, like) if terms else ()),
             ("interests", False, Factor.INTERESTS, (_once(person.interests) for person in mentors)),
             ("preferences", False, Factor.PREFERENCES, (_once(person.preferences) for person in mentors)),
             ("preferences", True, Factor.PREFERENCES, (_once(person.preferences) for person in wanting)),
@@ -83,8 +86,11 @@ class Offered:
         self._strength = np.array([points for kind in kinds for points in kind.strength], np.int32)[order]
         self._factors = np.array(factors, np.int32)
         goals = self._kinds["goals", False]
-        self._goals = {
-            stem: (number, weights.goal_term * rarity(int(count[number]), len(mentors)) // 64)
+        self._goals: dict[str, tuple[int, int]] = {
+            stem: (
+                number,
+                like._goals[stem][1] if like else _worth(weights, int(count[number]), len(mentors)),
+            )
             for stem, number in goals.numbers.items()
         }
 
@@ -153,9 +159,16 @@ def _once(words: Iterable[str]) -> dict[str, int]:
     return folded
 
 
-def _goal_words(mentors: Sequence[Participant]) -> list[dict[str, int]]:
+def _worth(weights: Weights, using: int, everybody: int) -> int:
+    """Points of a stem that so many of all mentors use."""
+    return weights.goal_term * rarity(using, everybody) // 64
+
+
+def _goal_words(mentors: Sequence[Participant], like: Offered | None) -> list[dict[str, int]]:
     """Each mentor's stems without those that so many use that they say nothing."""
     found = [stems(person.goals) for person in mentors]
+    if like is not None:
+        return [dict.fromkeys((stem for stem in row if stem in like._goals), 1) for row in found]
     using = Counter(stem for row in found for stem in row)
     most = min(_MOST_STEM_USERS, max(1, len(mentors) // _COMMON_STEM))
     return [dict.fromkeys((stem for stem in row if using[stem] <= most), 1) for row in found]

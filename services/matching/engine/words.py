@@ -41,6 +41,14 @@ def stems(text: str) -> tuple[str, ...]:
     return tuple(found) if len(found) <= _MOST_STEMS else tuple(islice(found, _MOST_STEMS))
 
 
+def wordings(text: str) -> dict[str, str]:
+    """Stem to the word as it stands in the text, where it stands first."""
+    found: dict[str, str] = {}
+    for word in _WORD.findall(text[:_MOST_LETTERS]):
+        found.setdefault(_stem(word.casefold()), word)
+    return found
+
+
 @lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
     if not word.isascii():

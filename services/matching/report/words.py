@@ -13,6 +13,7 @@ FORMS: Final[Mapping[str, str]] = {
 STATES: Final[Mapping[str, str]] = {
     "requested": "Not computed yet.",
     "running": "Being computed.",
+    "publishing": "About to be proposed; nobody has been told yet.",
     "ready": "Computed; nobody has been told.",
     "published": "Proposed to the people concerned.",
     "discarded": "Not used; nobody has been told.",
@@ -24,11 +25,13 @@ REASONS: Final[Mapping[str, str]] = {
     "all-full": "all who fit are full",
     "no-group": "no group that may sit together",
     "no-place": "takes nobody more",
+    "mentor-erased": "their mentor's data were erased",
 }
 RULES: Final[Mapping[str, str]] = {
     "same-person": "same person",
     "avoid": "on an avoid list",
     "failed-before": "tried before",
+    "kept-apart": "kept apart",
     "level": "levels do not fit",
     "overlap": "working hours apart",
     "language": "no common language",

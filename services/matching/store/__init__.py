@@ -1,8 +1,10 @@
 """Tables and queries of *matching*; the only place here that knows SQL."""
 
+from services.matching.store.few import read_few
 from services.matching.store.pool import SeenPool, configuration_of, read_pool
 from services.matching.store.reads import (
     keep_alive,
+    leaders,
     look_at_mentors,
     peek,
     programmes_of_mentor,
@@ -74,6 +76,7 @@ __all__ = [
     "extend_lease",
     "forget_results",
     "keep_alive",
+    "leaders",
     "lease_next",
     "look_at_mentors",
     "parts_of_one",
@@ -81,6 +84,7 @@ __all__ = [
     "programmes_of_mentor",
     "proposals_of",
     "published_pairs_of",
+    "read_few",
     "read_people",
     "read_pool",
     "relationships_of",

@@ -107,6 +107,12 @@ async def read_pool(uow: Uow, programme_id: str, *, also_empty: bool = False) ->
     if not mentees and not also_empty:
         return None
     mentors = await uow.rows(_MENTORS, programme=programme_id)
+    return await assembled(uow, programme, mentees, mentors, await uow.rows(_AVOIDED))
+
+
+async def assembled(uow: Uow, programme: Programme, mentees: Rows, mentors: Rows, avoided: Rows) -> SeenPool:
+    """The pool of these *mentees* (person, enrolment, priority) and *mentors* (person, enrolment, paused); *avoided*
+    are their avoid lists, or everybody's."""
     waiting, offering = [row[0] for row in mentees], [row[0] for row in mentors]
     people = await uow.rows(_PEOPLE, people=[*waiting, *offering])
     read = _Read(
@@ -117,8 +123,8 @@ async def read_pool(uow: Uow, programme_id: str, *, also_empty: bool = False) ->
         loads=dict(await uow.rows(_LOADS, people=offering)),
         completed=dict(await uow.rows(_COMPLETED, people=offering)),
         managers=await _reporting_lines(uow, people),
-        earlier=await uow.rows(_EARLIER, people=waiting, programme=programme_id),
-        avoided=await uow.rows(_AVOIDED),
+        earlier=await uow.rows(_EARLIER, people=waiting, programme=programme.programme_id),
+        avoided=avoided,
     )
     return await asyncio.to_thread(_seen, programme, uow.now.date(), read)
 
@@ -185,7 +191,7 @@ def configuration_of(programme: Programme) -> Configuration:
 
     Raises ``InvalidConfiguration`` for what the contract does not let through.
     """
-    decided = programme.matching
+    decided = {name: value for name, value in programme.matching.items() if name != "at_once"}
     rules = {
         "minimum_level_gap": programme.minimum_level_gap,
         "same_department_allowed": programme.same_department_allowed,

@@ -51,6 +51,24 @@ async def programmes_of_mentor(uow: Uow, person_id: str) -> list[str]:
     return found
 
 
+_LEADERS: Final = tuple(
+    sa.text(
+        f"SELECT DISTINCT mentor_id FROM {table} WHERE tenant = :tenant AND programme_id = :programme"  # noqa: S608
+        f" AND status = '{status}' AND mentor_id = ANY(CAST(:mentors AS text[]))"
+    )
+    for table, status in (("proposal", "open"), ("relationship", "active"))
+)
+
+
+async def leaders(uow: Uow, programme_id: str, mentors: Sequence[str]) -> set[str]:
+    """Of these mentors those with an open proposal or an active pair in the programme."""
+    found: set[str] = set()
+    for statement in _LEADERS:
+        rows = await uow.rows(statement, programme=programme_id, mentors=list(mentors))
+        found |= {row.mentor_id for row in rows}
+    return found
+
+
 async def proposals_of(
     uow: Uow, person_id: str, status: ProposalStatus | None, limit: int
 ) -> Sequence[Proposal]:

@@ -193,7 +193,8 @@ async def run_unmatched(uow: Uow, run_id: str, after: str, limit: int) -> list[R
 
 
 _CHOICE: Final = sa.text(
-    "SELECT mentor_id FROM matching_run_pair WHERE tenant = :tenant AND run_id = :run AND mentee_id = :mentee"
+    "SELECT mentor_id, coalesce((factors ->> 'coherence')::bigint, 0) AS coherence FROM matching_run_pair"
+    " WHERE tenant = :tenant AND run_id = :run AND mentee_id = :mentee"
     " ORDER BY score DESC, mentor_id LIMIT 1"
 )
 _TWO_PRICES: Final = sa.text(
@@ -204,13 +205,13 @@ _TWO_PRICES: Final = sa.text(
 
 async def choice_and_prices(
     uow: Uow, run_id: str, mentee_id: str, mentor_id: str
-) -> tuple[str | None, dict[str, int]]:
-    """Whom the mentee got, and what places with that mentor and with *mentor_id* cost."""
+) -> tuple[str | None, int, dict[str, int]]:
+    """Whom the mentee got, what their group gives them, and what places with that mentor and with *mentor_id* cost."""
     chosen = await uow.rows(_CHOICE, run=run_id, mentee=mentee_id)
-    own = chosen[0].mentor_id if chosen else None
+    own, coherence = (chosen[0].mentor_id, chosen[0].coherence) if chosen else (None, 0)
     mentors = [mentor_id] if own is None else [mentor_id, own]
     rows = await uow.rows(_TWO_PRICES, run=run_id, mentors=mentors)
-    return own, {row.mentor_id: row.price for row in rows}
+    return own, coherence, {row.mentor_id: row.price for row in rows}
 
 
 # runs

@@ -12,10 +12,10 @@ from tests.support.platform import Instance, new_tenant
 from tests.unit.matching.engine.support import crowd
 
 
-async def big_programme(matching: Instance, mentees: int, mentors: int) -> Programme:
+async def big_programme(matching: Instance, mentees: int, mentors: int, /, **more: Any) -> Programme:
     """A tenant whose one programme has so many people who look for a mentor, and who offer places."""
     spring = Programme(matching, new_tenant())
-    await spring.begin(0, 0)
+    await spring.begin(0, 0, **more)
     pool = crowd(mentees, mentors)
     people: list[Any] = [
         Person(

@@ -300,3 +300,42 @@ async def test_old_runs_lose_their_people_and_later_go(spring: Programme, platfo
     await platform.pass_time(timedelta(days=91))
     await spring.matching.fire_timers()
     assert await spring.all_pages(f"/programmes/{SPRING}/runs") == []
+
+
+async def test_groups_are_proposed_whole_or_not_at_all(spring: Programme) -> None:
+    await spring.begin(8, 3, capacity=4)
+    ready = await spring.run(form="group", configuration={"group_size": 4, "smallest_group": 3})
+    run = ready["run_id"]
+    assert (ready["state"], ready["form"], ready["certificate"]["matched"]) == ("ready", "group", 8)
+    found = {pair["mentee_id"]: pair for pair in await spring.all_pages(f"/runs/{run}/pairs")}
+    groups: dict[str, list[str]] = {}
+    for mentee, pair in found.items():
+        groups.setdefault(pair["mentor_id"], []).append(mentee)
+    assert sorted(map(len, groups.values())) == [4, 4]
+
+    (one, first), (other, second) = groups.items()
+    mentee = max(found, key=lambda name: found[name]["factors"].get("coherence", 0))
+    mine = found[mentee]
+    assert mine["factors"]["coherence"] > 0
+    params = {"mentee": mentee, "mentor": mine["mentor_id"]}
+    explained = await spring.ask("GET", f"/runs/{run}/explain", params=params)
+    assert (explained["verdict"], explained["score"]) == ("paired", mine["score"])
+    assert explained["own_gain"] == explained["gain"]
+    params["mentor"] = other if mine["mentor_id"] == one else one
+    why = await spring.ask("GET", f"/runs/{run}/explain", params=params)
+    assert why["verdict"] in ("price", "group", "worse", "rule")
+    assert (why["verdict"] == "worse") == (why["score"] <= why["own_gain"] and not why["rules"])
+    page = await spring.matching.call(spring.boss, "GET", f"/runs/{run}/report")
+    assert "one mentor, a group of mentees" in page.text
+
+    for name in first[:2]:
+        left = enrolment(name, SPRING, Role.MENTEE).model_copy(update={"status": EnrolmentStatus.WITHDRAWN})
+        await spring.matching.hear(spring.tenant, left, version=2)
+    await spring.ask("POST", f"/runs/{run}/publish")
+    done = await spring.until(run, "published")
+    assert done["publication"]["dropped"] == {"mentee-gone": 2, "group-too-small": 2}
+    assert await spring.proposals() == dict.fromkeys(second, other)
+
+    again = await spring.run(form="group")
+    assert again["mentees"] == 2
+    assert other not in (await spring.pairs(again["run_id"])).values()

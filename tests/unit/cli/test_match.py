@@ -318,7 +318,8 @@ def explained(**more: Any) -> dict[str, Any]:
     ]
     return {
         "run_id": "r-1", "mentee_id": "ben", "mentor_id": "mia", "verdict": "price", "sentence": "Others need her.",
-        "score": 20_000, "shares": shares, "reasons": ["Offers law"], "rules": [], "price": 18_500, "gain": 1_500,
+        "score": 20_000, "shares": shares, "reasons": ["Offers law"], "rules": [], "scarcity": 0,
+        "price": 18_500, "gain": 1_500,
         "own_mentor_id": "noa", "own_gain": 7_499, "people_removed": 0,
     } | more  # fmt: skip
 
@@ -340,12 +341,12 @@ def test_why_not_adds_up(services: FakeServices, run: Run) -> None:
     assert "Others need her." in result.stdout
     assert "20,000 points − 18,500 for a place = 1,500" in result.stdout
     assert "7,499 with noa" in result.stdout
-    assert "below 0" not in result.stdout
-    scarce = explained(gain=-9, own_gain=0, own_mentor_id=None)
+    assert "scarce" not in result.stdout
+    scarce = explained(scarcity=136_001, own_gain=0, own_mentor_id=None)
     services.set("matching", "GET /runs/r-1/explain", answer(scarce))
     result = run("match", "why-not", "r-1", "ben", "mia")
     assert "nobody, which counts as 0" in result.stdout
-    assert "below 0" in result.stdout
+    assert "any place costs 136,001 points" in result.stdout
 
 
 def test_a_rule_is_one_sentence_and_others_follow(services: FakeServices, run: Run) -> None:

@@ -177,7 +177,7 @@ async def test_what_changes_while_a_round_computes_is_not_proposed(
 ) -> None:
     compute = solver.match
 
-    async def slowly(pool: Pool, configuration: Configuration, keep_alive: Any) -> Result:
+    async def slowly(pool: Pool, configuration: Configuration, keep_alive: Any, **_: Any) -> Result:
         result = await compute(pool, configuration, keep_alive)
         assert len(result.pairs) == 1
         await world.hear(meanwhile)
@@ -196,7 +196,7 @@ async def test_what_changes_while_a_round_computes_is_not_proposed(
 async def test_two_rounds_at_once_propose_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     compute, again = solver.match, True
 
-    async def interrupted(pool: Pool, configuration: Configuration, keep_alive: Any) -> Result:
+    async def interrupted(pool: Pool, configuration: Configuration, keep_alive: Any, **_: Any) -> Result:
         nonlocal again
         result = await compute(pool, configuration, keep_alive)
         if again:
@@ -216,7 +216,7 @@ async def test_a_place_taken_in_another_programme_meanwhile_is_taken(
 ) -> None:
     compute, again = solver.match, True
 
-    async def overtaken(pool: Pool, configuration: Configuration, keep_alive: Any) -> Result:
+    async def overtaken(pool: Pool, configuration: Configuration, keep_alive: Any, **_: Any) -> Result:
         nonlocal again
         result = await compute(pool, configuration, keep_alive)
         if again:
@@ -242,3 +242,21 @@ async def test_what_is_not_known_yet_is_a_row_to_meet_at(world: World) -> None:
     assert world.store.timers == {}
     await world.hear(programme())
     assert (ROUND, SPRING) in world.store.timers
+
+
+FAIR: dict[str, Any] = {"experience": 0, "overlap": 0}
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.3])
+async def test_a_round_raises_the_lowest_score_as_the_programme_asks(world: World, loss: float) -> None:
+    """ann has 15,000 with m and 6,000 with n; bob 9,000 with m, and 600 with n."""
+    await world.hear(
+        programme(matching={"weights": FAIR, "fairness_loss": loss}),
+        person("ann", skills_wanted={"law": 5, "art": 5}), enrolment("ann", "mentee"),
+        person("bob", skills_wanted={"law": 3, "oil": 1}), enrolment("bob", "mentee"),
+        person("m", level=6, skills_offered={"law": 5}), enrolment("m", "mentor"),
+        person("n", level=6, skills_offered={"art": 2, "oil": 1}), enrolment("n", "mentor"),
+    )  # fmt: skip
+    await world.wait(minutes=1)
+    scores = sorted(each.score for each in world.proposals())
+    assert scores == ([600, 15_000] if loss == 0 else [6_000, 9_000])

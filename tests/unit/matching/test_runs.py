@@ -82,6 +82,22 @@ async def test_a_configuration_that_cannot_be_is_refused(world: World, differenc
     assert world.store.all(RUN) == []
 
 
+@pytest.mark.parametrize(
+    ("differences", "code"),
+    [
+        ({"form": "peer"}, "form_not_offered"),
+        ({"form": "flash"}, "form_not_offered"),
+        ({"embedder": "somebodys-model"}, "embedder_not_offered"),
+    ],
+)
+async def test_what_only_the_engine_can_is_refused_with_its_code(
+    world: World, differences: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        await requested(world, differences=differences)
+    assert refused.value.code == code
+
+
 def test_leases_count_attempts_unless_they_are_given_back(run: Run) -> None:
     leased = run.leased(LATER)
     assert (leased.leases, leased.attempts, leased.version) == (1, 1, 1)

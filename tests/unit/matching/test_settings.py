@@ -6,19 +6,29 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from services.matching import runs
 from services.matching.domain.people import Programme, Rounds
-from services.matching.engine import Configuration, Objective, Rules, Weights
+from services.matching.engine import (
+    Configuration,
+    Form,
+    InvalidConfiguration,
+    Method,
+    Objective,
+    Rules,
+    Weights,
+)
+from services.matching.engine.configuration import TERMS
+from services.matching.engine.embedder import LETTERS
 from services.matching.store import configuration_of
 from shared.contracts import matching as contract
 
 OF_THE_PROGRAMME = {"minimum_level_gap", "same_department_allowed"}
 """Settings that a programme had before it had a matching of its own."""
+OF_THE_SERVICE = {"at_once"}
+"""When rounds are, which the engine does not know."""
 TECHNICAL = {"version", "seed", "candidates", "rounds"}
-NOT_YET = {
-    "form", "method", "embedder", "embedder_floor", "meetings", "group_size", "smallest_group", "peer_level_gap",
-    "coherence", "coherence_most",
-}  # fmt: skip
-"""What belongs to forms that the service does not propose: other than one mentor for one mentee."""
+NOT_YET = {"meetings", "peer_level_gap"}
+"""What belongs to forms that the service does not offer."""
 
 
 @pytest.mark.parametrize(
@@ -31,13 +41,41 @@ NOT_YET = {
 )
 def test_what_can_be_decided_has_the_engines_names(contract_part: type[BaseModel], engine_part: Any) -> None:
     decided, known = set(contract_part.model_fields), {each.name for each in fields(engine_part)}
-    assert decided <= known
+    assert decided - OF_THE_SERVICE <= known
     assert known - decided <= OF_THE_PROGRAMME | TECHNICAL | NOT_YET
 
 
 def test_words_are_the_engines() -> None:
     assert [*contract.Objective] == [*Objective]
     assert [*contract.Rounds] == [*Rounds]
+    assert {*contract.Form} == {*Form}
+    assert [*contract.Method] == [*Method]
+    assert [*contract.Embedder] == [TERMS, LETTERS]
+
+
+@pytest.mark.parametrize("form", contract.Form)
+def test_a_form_is_offered_by_all_or_by_none(form: contract.Form) -> None:
+    offered = form in contract.OFFERED_FORMS
+    assert (not contract.contradictions(1, {"form": form})) == offered
+    assert (Form(form) in runs.FORMS) == offered
+    if offered:
+        assert configuration_of(Programme("p", 1, True, matching={"form": form})).form is Form(form)
+
+
+@pytest.mark.parametrize(
+    "decided",
+    [
+        {"form": "group", "smallest_group": 7},
+        {"form": "group", "group_size": 3, "smallest_group": 4},
+        {"form": "group", "method": "mentee-proposing"},
+        {"form": "group", "fairness_loss": 0.1},
+        {"method": "mentor-proposing", "fairness_loss": 0.1},
+    ],
+)
+def test_what_the_engine_would_refuse_is_refused_where_it_is_decided(decided: dict[str, Any]) -> None:
+    assert contract.contradictions(1, decided)
+    with pytest.raises(InvalidConfiguration):
+        configuration_of(Programme("p", 1, True, matching=decided))
 
 
 def test_what_is_left_out_is_the_engines_default() -> None:

@@ -87,7 +87,7 @@ async def test_what_is_heard_while_a_round_computes_counts(
 ) -> None:
     compute = solver.match
 
-    async def slowly(pool: Pool, configuration: Configuration, keep_alive: Any) -> Result:
+    async def slowly(pool: Pool, configuration: Configuration, keep_alive: Any, **_: Any) -> Result:
         result = await compute(pool, configuration, keep_alive)
         assert len(result.pairs) == 1
         await world.hear(meanwhile)

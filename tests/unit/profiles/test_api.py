@@ -156,6 +156,22 @@ async def test_a_programmes_matching_is_configured_and_shown(client: AsyncClient
     assert await ask(client, "GET", path, ADA) == (200, made)
 
 
+async def test_a_programme_matches_in_groups_or_at_once(client: AsyncClient) -> None:
+    path, group = (
+        "/programmes/p1/matching",
+        {"form": "group", "group_size": 5, "weights": {"coherence": 2_000}},
+    )
+    status, made = await ask(client, "PUT", path, BOSS, group)
+    assert (status, made["form"], made["group_size"], made["weights"]["coherence"]) == (
+        200,
+        "group",
+        5,
+        2_000,
+    )
+    status, made = await ask(client, "PUT", path, BOSS, {"at_once": True, "method": "mentee-proposing"})
+    assert (status, made["at_once"], made["method"], made["form"]) == (200, True, "mentee-proposing", None)
+
+
 async def test_who_knows_nothing_of_matching_changes_nothing_of_it(client: AsyncClient) -> None:
     """Clients read a programme, change something and write it back; those from before do so, too."""
     path = "/programmes/p1/matching"
@@ -178,6 +194,9 @@ async def test_who_knows_nothing_of_matching_changes_nothing_of_it(client: Async
         ({"rounds": "never"}, "invalid"),
         ({"rules": {"maximum_level_gap": 0}}, "matching_contradictory"),
         ({"weights": {"experience_best": [3, 1]}}, "matching_contradictory"),
+        ({"form": "group", "smallest_group": 9}, "matching_contradictory"),
+        ({"form": "peer"}, "form_not_offered"),
+        ({"form": "chain"}, "invalid"),
     ],
 )
 async def test_a_matching_that_cannot_be_is_refused(

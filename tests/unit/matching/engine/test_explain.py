@@ -124,3 +124,45 @@ def test_rules_that_are_off_forbid_nothing() -> None:
     off = Rules(minimum_level_gap=None, reporting_line=False, common_language=False)
     pool = Pool(DAY, (mentee(level=9, languages=("de",)),), (mentor(),), {"a": "m"})
     assert explain(encode(pool, Configuration(rules=off)), 0, 0).rules == ()
+
+
+def test_where_mentors_are_scarce_gains_are_told_in_the_participants_terms() -> None:
+    """Prices hold what it is worth to be matched at all; the mentee reads what one mentor costs beyond another."""
+    pool = Pool(
+        DAY,
+        (
+            mentee("a", skills={"law": 5}),
+            mentee("b", skills={"law": 4}),
+            mentee("c", skills={"law": 1}),
+        ),
+        (mentor("m", skills={"law": 5}), mentor("n")),
+    )
+    result = match(pool, Configuration())
+    chosen = {pair.mentee_id: pair.mentor_id for pair in result.pairs}
+    assert (len(chosen), chosen["a"]) == (2, "m")
+    encoded = encode(pool, Configuration())
+    assert min(result.prices.values()) > 100_000
+    second, left = ("b", "c") if "b" in chosen else ("c", "b")
+    for one, other in ((second, "m"), ("a", "n"), (left, "m"), (left, "n")):
+        why = why_not(
+            encoded, result.prices, chosen, number_of(encoded.mentees, one), number_of(encoded.mentors, other)
+        )
+        assert why.verdict is not NotPaired.RULE
+        assert why.price + why.scarcity == result.prices[other]
+        assert why.own_gain >= why.gain
+        assert why.own_gain >= 0
+        assert why.gain == why.score - why.price
+        assert why.scarcity > 0
+    assert "as mentors are scarce" in why.sentence
+
+
+def test_goals_are_shown_as_they_are_written() -> None:
+    wish = "Führung übernehmen: leading Engineers"
+    pool = Pool(
+        DAY,
+        (mentee(goals=wish),),
+        (mentor(goals="I help with leadership of engineering teams"), *(mentor(f"m{n}") for n in range(30))),
+    )
+    encoded = encode(pool, Configuration())
+    shares = explain(encoded, 0, number_of(encoded.mentors, "m")).shares
+    assert {share.factor: set(share.words) for share in shares}[Factor.GOALS] == {"Engineers"}
