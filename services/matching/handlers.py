@@ -4,8 +4,9 @@ An event travels: newer than what is known? (else stale) -> projection written -
 -> pairs changed (``pairs``) -> next round woken (``waking``) -> round computed (``rounds``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from services.matching.domain.mentees import Place
 from services.matching.domain.pairs import EndReason, HeardSession, ProposalStatus, RelationshipStatus
@@ -60,25 +61,30 @@ from shared.persistence.uow import Uow, Want, want, want_all
 handlers = Handlers()
 
 
-def _person_needs(person_id: str) -> Iterator[Want]:
-    yield want(PERSON, person_id)
-    yield want_all(ENROLMENT, person_id=person_id)
-    yield want(DEPARTURE, person_id)
-    yield want(MENTOR_LOAD, person_id)
-    yield want_all(MENTEE, person_id=person_id)
+_ABOUT_PERSON: Final = (
+    PERSON.by_key,
+    ENROLMENT.by("person_id"),
+    DEPARTURE.by_key,
+    MENTOR_LOAD.by_key,
+    MENTEE.by("person_id"),
+)
+
+
+def _person_needs(person_id: str) -> Want:
+    return Want(_ABOUT_PERSON, (person_id,))
 
 
 def _leaver_needs(person_id: str) -> Iterator[Want]:
     yield want_gate()
-    yield from _person_needs(person_id)
+    yield _person_needs(person_id)
     for side in ("mentor_id", "mentee_id"):
         yield want_all(PROPOSAL, **{side: person_id, "status": ProposalStatus.OPEN})
         yield want_all(RELATIONSHIP, **{side: person_id, "status": RelationshipStatus.ACTIVE})
 
 
-def _changed_needs(event: Event[people.PersonChanged]) -> Iterator[Want]:
+def _changed_needs(event: Event[people.PersonChanged]) -> Iterable[Want]:
     left = event.data.status is people.PersonStatus.LEFT
-    return _leaver_needs(event.data.person_id) if left else _person_needs(event.data.person_id)
+    return _leaver_needs(event.data.person_id) if left else (_person_needs(event.data.person_id),)
 
 
 async def _prepare_changed(events: Sequence[Event[people.PersonChanged]], uow: Uow) -> None:

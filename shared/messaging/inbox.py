@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.messaging.codec import Item, Reason
+from shared.messaging.codec import Item
 from shared.messaging.handlers import Outcome
+from shared.messaging.headers import Reason
 from shared.persistence.driver import Statement
 from shared.persistence.kinds import column, columns_from
 from shared.persistence.uow import Uow
