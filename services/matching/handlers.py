@@ -6,6 +6,7 @@ An event travels: newer than what is known? (else stale) -> projection written -
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Final
 
 from services.matching.domain.mentees import Place
@@ -291,24 +292,10 @@ async def proposal_expires(timer: Timer, uow: Uow) -> None:
     await close_proposal(uow, proposal.closed(ProposalStatus.EXPIRED, uow.now))
 
 
+_STATUS: Final = {told: PersonStatus(told) for told in people.PersonStatus}
+_taken_over = itemgetter(*Person.__struct_fields__[3:])
+
+
 def _person(data: people.PersonChanged, version: int) -> Person:
-    return Person(
-        person_id=data.person_id,
-        version=version,
-        status=PersonStatus(data.status),
-        spell=data.spell,
-        manager_id=data.manager_id,
-        department=data.department,
-        team=data.team,
-        office=data.office,
-        time_zone=data.time_zone,
-        languages=data.languages,
-        job_level=data.job_level,
-        skills_offered=data.skills_offered,
-        skills_wanted=data.skills_wanted,
-        interests=data.interests,
-        goals=data.goals,
-        working_style=data.working_style,
-        mentor_capacity=data.mentor_capacity,
-        matching_consent=data.matching_consent,
-    )
+    """All but the first three fields have the same name and meaning in the event."""
+    return Person(data.person_id, version, _STATUS[data.status], *_taken_over(vars(data)))

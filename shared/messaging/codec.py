@@ -153,6 +153,7 @@ class Decoder:
         known = {event.TYPE for event in self._catalogued.events}
         self._known_bases = {m.group(1) for t in known if (m := _VERSION.fullmatch(t))}
         self._known = known
+        self._plain = headers.Plain()
 
     def decode(self, record: Record) -> Item:
         """The record as an item: with an event to handle, or with its verdict."""
@@ -181,11 +182,11 @@ class Decoder:
         item.event = self._event(envelope, handling.event, item, record, tombstone=value is None)
 
     def _envelope(self, record: Record, value: bytes | None) -> _Envelope:
-        beside = None if value is None else headers.plain(record.headers)
+        beside = self._plain.compared(record.headers)
         if value is not None and beside is not None:
             _require_utf8(value)
             envelope = _structured(value)
-            if not headers.agree(beside, envelope):
+            if beside != headers.said(envelope):
                 headers.compare(headers.read(record.headers), envelope)
             return envelope
         found = headers.read(record.headers)

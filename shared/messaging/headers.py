@@ -1,6 +1,6 @@
 """The headers of a record: read, and compared with the event that they stand beside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from operator import itemgetter
 from typing import Any, Final, Protocol
@@ -38,13 +38,8 @@ _STRUCTURED_UTF8: Final = f"{STRUCTURED}; charset=utf-8".encode()
 _COMPARED: Final = tuple(
     (f"ce_{name}", name) for name in ("id", "source", "type", "subject", "tenant", "sequence")
 )
-_compared = itemgetter(*(header for header, _ in _COMPARED))
-_OURS: Final = frozenset(
-    (
-        *(header for header, _ in _COMPARED),
-        *("ce_specversion", "ce_time", "ce_correlationid", "ce_causationid", "traceparent", "content-type"),
-    )
-)
+_NEEDED: Final = {"content-type", *(header for header, _ in _COMPARED)}
+_OURS: Final = _NEEDED | {"ce_specversion", "ce_time", "ce_correlationid", "ce_causationid", "traceparent"}
 
 
 class Attributes(Protocol):
@@ -58,29 +53,41 @@ class Attributes(Protocol):
     sequence: str | int | None
 
 
-def plain(headers: Headers) -> Mapping[str, bytes] | None:
-    """Headers as our own services write them beside a structured event; None when anything about them is unusual,
-    which is then for :func:`read` and :func:`compare` to judge. Nearly all records are plain: this is their way."""
-    found: dict[str, bytes] = dict(headers)
-    if (
-        found.get("content-type") != _STRUCTURED_UTF8
-        or len(found) != len(headers)
-        or not _OURS.issuperset(found)
-    ):
-        return None
-    try:
-        return found if b"".join(found.values()).isascii() else None
-    except TypeError:
-        return None
+class Plain:
+    """Recognises headers as our own services write them beside a structured event, and nearly all are. Everything
+    unusual is left to :func:`read` and :func:`compare`. Remembers how the headers of one producer are laid out."""
+
+    def __init__(self) -> None:
+        self._names: tuple[str, ...] = ()
+        self._content_type = 0
+        self._compared: Callable[[Sequence[Any]], tuple[bytes, ...]] = tuple
+
+    def compared(self, headers: Headers) -> tuple[str, ...] | None:
+        """What :func:`said` must be equal to; None when the headers are unusual."""
+        if not headers:
+            return None
+        names, values = zip(*headers, strict=True)
+        if names != self._names and not self._learn(names):
+            return None
+        try:
+            if values[self._content_type] != _STRUCTURED_UTF8 or not b"".join(values).isascii():
+                return None
+        except TypeError:  # a header is null
+            return None
+        return tuple(map(bytes.decode, self._compared(values)))
+
+    def _learn(self, names: tuple[str, ...]) -> bool:
+        if len(set(names)) < len(names) or not _NEEDED <= set(names) <= _OURS:
+            return False
+        self._names = names
+        self._content_type = names.index("content-type")
+        self._compared = itemgetter(*(names.index(header) for header, _ in _COMPARED))
+        return True
 
 
-def agree(found: Mapping[str, bytes], event: Attributes) -> bool:
-    """Whether all that is compared stands in plain headers, and just as in the event."""
-    try:
-        beside = tuple([value.decode() for value in _compared(found)])
-    except KeyError:
-        return False
-    return beside == (event.id, event.source, event.type, event.subject, event.tenant, event.sequence)
+def said(event: Attributes) -> tuple[object, ...]:
+    """What headers repeat of an event."""
+    return event.id, event.source, event.type, event.subject, event.tenant, event.sequence
 
 
 def read(headers: Headers) -> dict[str, str]:

@@ -193,8 +193,7 @@ class Uow:
             statement, wanted = kind.select_by_keys(lock=self._lock(kind)), kind.key_arrays(keys)
         result = await self.connection.fetch(statement, {"tenant": self.tenant, **wanted})
         rows = kind.read(result) if several else map(kind.decode, result)
-        for key in keys:  # not there, until a row says otherwise; absent rows are in no index
-            shelf.rows.setdefault(key, None)
+        shelf.rows.update(dict.fromkeys(keys))  # not there, until a row says otherwise; in no index
         self._loaded(kind, shelf, rows)
 
     async def _load_fields(

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-from shared.contracts.people import PersonChanged
+from shared.contracts.people import PersonChanged, PersonStatus
 from shared.messaging.consumer import TopicConsumer
 from shared.messaging.kafka import connection as kafka_connection
 from shared.messaging.kafka import make_broker, make_producer, topic_name
@@ -194,10 +194,13 @@ def _trust() -> Iterator[None]:
     """Take a person's data as they come. Services have no such switch."""
     defaults = {name: field.get_default() for name, field in PersonChanged.model_fields.items()}
     decode = msgspec.json.Decoder(dict[str, Any]).decode
+    statuses = {str(status): status for status in PersonStatus}
 
     def believe(raw: bytes) -> PersonChanged:
         person = PersonChanged.__new__(PersonChanged)
-        object.__setattr__(person, "__dict__", defaults | decode(raw))
+        fields = decode(raw)
+        fields["status"] = statuses[fields["status"]]  # as handlers know it from Pydantic
+        object.__setattr__(person, "__dict__", defaults | fields)
         object.__setattr__(person, "__pydantic_fields_set__", set())
         object.__setattr__(person, "__pydantic_extra__", None)
         object.__setattr__(person, "__pydantic_private__", None)
