@@ -29,6 +29,7 @@ from tests.support.waiting import eventually
 
 TOPIC = "person"
 _TABLES = "inbox, person, departure, enrolment, mentee, mentor_load, timer, outbox, outbox_ledger, gate"
+_DIGEST = "SELECT md5(string_agg(p::text, '' ORDER BY person_id)) FROM person p"
 
 
 async def publish(settings: Settings, records: Sequence[OutboxRecord]) -> None:
@@ -59,6 +60,7 @@ class Contest:
         self._platform, self._admin, self._events = platform, admin, events
         self._server = Server(admin.get_server_pid())
         self._round = 0
+        self._digest = ""
 
     async def _fresh(self, **changes: Any) -> Settings:
         """Empty tables and a group that has read nothing."""
@@ -81,6 +83,10 @@ class Contest:
         found = await self.written()
         if found != (events, people, 2 * people):
             raise AssertionError(f"{found} rows are not those of {events} events")
+        digest = await self._admin.fetchval(_DIGEST)
+        if digest != (self._digest or digest):
+            raise AssertionError("the contenders have not written the same people")
+        self._digest = digest
 
     async def ours(self, rounds: Rounds, *, validate: bool = True, **changes: Any) -> None:
         """One round of the platform: broker, subscriber, processor and handlers as the process wires them."""
