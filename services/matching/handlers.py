@@ -4,8 +4,10 @@ An event travels: newer than what is known? (else stale) -> projection written -
 -> pairs changed (``pairs``) -> next round woken (``waking``) -> round computed (``rounds``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
+from typing import Final
 
 from services.matching.domain.mentees import Place
 from services.matching.domain.pairs import EndReason, HeardSession, ProposalStatus, RelationshipStatus
@@ -71,25 +73,30 @@ from shared.persistence.uow import Uow, Want, want, want_all
 handlers = Handlers()
 
 
-def _person_needs(person_id: str) -> Iterator[Want]:
-    yield want(PERSON, person_id)
-    yield want_all(ENROLMENT, person_id=person_id)
-    yield want(DEPARTURE, person_id)
-    yield want(MENTOR_LOAD, person_id)
-    yield want_all(MENTEE, person_id=person_id)
+_ABOUT_PERSON: Final = (
+    PERSON.by_key,
+    ENROLMENT.by("person_id"),
+    DEPARTURE.by_key,
+    MENTOR_LOAD.by_key,
+    MENTEE.by("person_id"),
+)
+
+
+def _person_needs(person_id: str) -> Want:
+    return Want(_ABOUT_PERSON, (person_id,))
 
 
 def _leaver_needs(person_id: str) -> Iterator[Want]:
     yield want_gate()
-    yield from _person_needs(person_id)
+    yield _person_needs(person_id)
     for side in ("mentor_id", "mentee_id"):
         yield want_all(PROPOSAL, **{side: person_id, "status": ProposalStatus.OPEN})
         yield want_all(RELATIONSHIP, **{side: person_id, "status": RelationshipStatus.ACTIVE})
 
 
-def _changed_needs(event: Event[people.PersonChanged]) -> Iterator[Want]:
+def _changed_needs(event: Event[people.PersonChanged]) -> Iterable[Want]:
     left = event.data.status is people.PersonStatus.LEFT
-    return _leaver_needs(event.data.person_id) if left else _person_needs(event.data.person_id)
+    return _leaver_needs(event.data.person_id) if left else (_person_needs(event.data.person_id),)
 
 
 async def _prepare_changed(events: Sequence[Event[people.PersonChanged]], uow: Uow) -> None:
@@ -308,24 +315,10 @@ async def proposal_expires(timer: Timer, uow: Uow) -> None:
     await close_proposal(uow, proposal.closed(ProposalStatus.EXPIRED, uow.now))
 
 
+_STATUS: Final = {told: PersonStatus(told) for told in people.PersonStatus}
+_taken_over = itemgetter(*Person.__struct_fields__[3:])
+
+
 def _person(data: people.PersonChanged, version: int) -> Person:
-    return Person(
-        person_id=data.person_id,
-        version=version,
-        status=PersonStatus(data.status),
-        spell=data.spell,
-        manager_id=data.manager_id,
-        department=data.department,
-        team=data.team,
-        office=data.office,
-        time_zone=data.time_zone,
-        languages=data.languages,
-        job_level=data.job_level,
-        skills_offered=data.skills_offered,
-        skills_wanted=data.skills_wanted,
-        interests=data.interests,
-        goals=data.goals,
-        working_style=data.working_style,
-        mentor_capacity=data.mentor_capacity,
-        matching_consent=data.matching_consent,
-    )
+    """All but the first three fields have the same name and meaning in the event."""
+    return Person(data.person_id, version, _STATUS[data.status], *_taken_over(vars(data)))

@@ -18,7 +18,7 @@ from services.matching.pairs import open_proposal
 from services.matching.solver_process import Pair
 from services.matching.store import ENROLMENT, MENTEE, MENTOR_LOAD, PERSON, PROPOSAL, SeenPool
 from shared.contracts import derived_id
-from shared.persistence.kinds import Key
+from shared.persistence.kinds import Key, Lookup
 from shared.persistence.uow import Uow, Want, want, want_all
 
 PAIRS_AT_A_TIME: Final = 100
@@ -48,15 +48,16 @@ def wants_of(seen: SeenPool, pairs: Iterable[Pair]) -> Iterator[Want]:
 
 async def lock(uow: Uow, wants: Iterable[Want]) -> None:
     """Load and lock them as :meth:`Uow.prefetch` does, in the same order, some hundred rows at a time."""
-    by_kind: dict[tuple[int, str, tuple[str, ...]], dict[Key, Want]] = {}
+    by_lookup: dict[Lookup, set[Key]] = {}
     for number, one in enumerate(wants):
-        by_kind.setdefault((one.kind.order, one.kind.name, one.fields), {})[one.values] = one
+        for lookup in one.lookups:
+            by_lookup.setdefault(lookup, set()).add(one.values)
         if number % _WANTS_AT_A_TIME == 0:
             await asyncio.sleep(0)
-    for _, some in sorted(by_kind.items()):
-        keys = sorted(some)
+    for lookup in sorted(by_lookup, key=lambda lookup: lookup.order):
+        keys = sorted(by_lookup[lookup])
         for begin in range(0, len(keys), _ROWS_AT_A_TIME):
-            await uow.prefetch([some[key] for key in keys[begin : begin + _ROWS_AT_A_TIME]])
+            await uow.prefetch([Want((lookup,), key) for key in keys[begin : begin + _ROWS_AT_A_TIME]])
 
 
 async def why_not_now(uow: Uow, seen: SeenPool, pair: Pair) -> Dropped | None:

@@ -9,7 +9,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -18,8 +17,10 @@ from pydantic import ValidationError
 
 from shared.contracts import TOPIC, EventData
 from shared.contracts.people import PersonErased
+from shared.messaging import headers
 from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers, Handling, Outcome
+from shared.messaging.headers import STRUCTURED, Dead, Reason
 from shared.messaging.tracing import TRACEPARENT
 
 MAX_DEPTH: Final = 32
@@ -29,27 +30,8 @@ UNATTRIBUTED: Final = "-"
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\-]{0,255}")
 _VERSION = re.compile(r"(.+)\.v(\d+)")
-_COMPARED = tuple((f"ce_{name}", name) for name in ("id", "source", "type", "subject", "tenant", "sequence"))
-_STRUCTURED = "application/cloudevents+json"
 
 _sha256 = hashlib.sha256
-
-
-class Reason(StrEnum):
-    """Why a record went to the dead letters before any handler saw it."""
-
-    NOT_UTF8 = "not_utf8"
-    BAD_JSON = "bad_json"
-    TOO_DEEP = "too_deep"
-    NULL_VALUE = "null_value"
-    WRONG_TYPE = "wrong_type"
-    HEADERS_UNDECODABLE = "headers_undecodable"
-    HEADERS_CONTRADICT = "headers_contradict"
-    UNKNOWN_VERSION = "unknown_version"
-    INVALID_DATA = "invalid_data"
-    SUBJECT_CONTRADICTS = "subject_contradicts"
-    ID_REUSED = "id_reused"
-    UNEXPECTED = "unexpected"
 
 
 class Record(Protocol):
@@ -98,12 +80,6 @@ class Item(msgspec.Struct, eq=False):
     def use_offset_as_id(self) -> None:
         """Key the record by its place: its own id is unreadable or taken by another body."""
         self.source, self.id = f"kafka:{self.topic}", f"{self.record.partition}:{self.record.offset}"
-
-
-class _Dead(Exception):
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
 
 
 class _Envelope(msgspec.Struct):
@@ -177,6 +153,7 @@ class Decoder:
         known = {event.TYPE for event in self._catalogued.events}
         self._known_bases = {m.group(1) for t in known if (m := _VERSION.fullmatch(t))}
         self._known = known
+        self._plain = headers.Plain()
 
     def decode(self, record: Record) -> Item:
         """The record as an item: with an event to handle, or with its verdict."""
@@ -184,7 +161,7 @@ class Decoder:
         item = Item(record, self.topic, _sha256(value if value is not None else b"\0").digest())
         try:
             self._decode(record, value, item)
-        except _Dead as dead:
+        except Dead as dead:
             item.die(dead.reason, dead.detail)
         except Exception as defect:  # noqa: BLE001 - raised, it would cost the whole batch
             item.die(Reason.UNEXPECTED, f"Decoding failed with {type(defect).__name__}.")
@@ -193,19 +170,7 @@ class Decoder:
         return item
 
     def _decode(self, record: Record, value: bytes | None, item: Item) -> None:
-        headers = _headers(record)
-        _require_utf8(value)
-        if value is None:
-            if not self._catalogued.compacted:
-                raise _Dead(Reason.NULL_VALUE, "The value is null and the topic is not compacted.")
-            envelope = _from_headers(headers, b"null")
-        elif headers.get("content-type", "").startswith(_STRUCTURED) or "ce_id" not in headers:
-            envelope = _structured(value)
-            _compare(envelope, headers)
-        else:
-            if too_deep(value):
-                raise _Dead(Reason.TOO_DEEP, f"The data nests deeper than {MAX_DEPTH} levels.")
-            envelope = _from_headers(headers, value)
+        envelope = self._envelope(record, value)
         self._identify(envelope, item)
         if value is None:
             item.body_sha256 = hashlib.sha256(f"{envelope.type}\0{envelope.sequence}".encode()).digest()
@@ -216,25 +181,47 @@ class Decoder:
         item.handling = handling
         item.event = self._event(envelope, handling.event, item, record, tombstone=value is None)
 
+    def _envelope(self, record: Record, value: bytes | None) -> _Envelope:
+        beside = self._plain.compared(record.headers)
+        if value is not None and beside is not None:
+            _require_utf8(value)
+            envelope = _structured(value)
+            if beside != headers.said(envelope):
+                headers.compare(headers.read(record.headers), envelope)
+            return envelope
+        found = headers.read(record.headers)
+        _require_utf8(value)
+        if value is None:
+            if not self._catalogued.compacted:
+                raise Dead(Reason.NULL_VALUE, "The value is null and the topic is not compacted.")
+            return _from_headers(found, b"null")
+        if found.get("content-type", "").startswith(STRUCTURED) or "ce_id" not in found:
+            envelope = _structured(value)
+            headers.compare(found, envelope)
+            return envelope
+        if too_deep(value):
+            raise Dead(Reason.TOO_DEEP, f"The data nests deeper than {MAX_DEPTH} levels.")
+        return _from_headers(found, value)
+
     @staticmethod
     def _identify(envelope: _Envelope, item: Item) -> None:
         if not _is_key(envelope.tenant):
-            raise _Dead(Reason.WRONG_TYPE, "The tenant is not an identifier.")
+            raise Dead(Reason.WRONG_TYPE, "The tenant is not an identifier.")
         if envelope.specversion != "1.0":
-            raise _Dead(Reason.WRONG_TYPE, "The specversion is not 1.0.")
+            raise Dead(Reason.WRONG_TYPE, "The specversion is not 1.0.")
         if not (
             0 < len(envelope.id) <= 1024
             and 0 < len(envelope.source) <= 1024
             and 0 < len(envelope.type) <= 1024
         ):
-            raise _Dead(Reason.WRONG_TYPE, "An id, source or type is empty or longer than 1024 characters.")
+            raise Dead(Reason.WRONG_TYPE, "An id, source or type is empty or longer than 1024 characters.")
         item.tenant, item.source, item.id = envelope.tenant, _safe_word(envelope.source), safe(envelope.id)
         item.type = _safe_word(envelope.type)
 
     def _unhandled(self, envelope: _Envelope, item: Item) -> None:
         match = _VERSION.fullmatch(envelope.type)
         if envelope.type not in self._known and match and match.group(1) in self._known_bases:
-            raise _Dead(Reason.UNKNOWN_VERSION, "This version of the event type is not known here.")
+            raise Dead(Reason.UNKNOWN_VERSION, "This version of the event type is not known here.")
         item.verdict = Outcome.UNKNOWN
 
     def _event(
@@ -242,7 +229,7 @@ class Decoder:
     ) -> Event[Any]:
         raw = bytes(envelope.data)
         if tombstone != (contract is PersonErased):
-            raise _Dead(Reason.NULL_VALUE, "Only an erasure has a null value, and it has no other.")
+            raise Dead(Reason.NULL_VALUE, "Only an erasure has a null value, and it has no other.")
         dropped: tuple[str, ...] = ()
         try:
             if tombstone:
@@ -255,12 +242,12 @@ class Decoder:
                         name for name in _object_keys.decode(raw) if name not in contract.model_fields
                     )
         except ValidationError as error:
-            raise _Dead(Reason.INVALID_DATA, _describe(error, contract)) from None
+            raise Dead(Reason.INVALID_DATA, _describe(error, contract)) from None
         except (ValueError, RecursionError):
-            raise _Dead(Reason.INVALID_DATA, "The data cannot be read as the type's contract.") from None
+            raise Dead(Reason.INVALID_DATA, "The data cannot be read as the type's contract.") from None
         subject = data.subject
         if envelope.subject is not None and envelope.subject != subject:
-            raise _Dead(Reason.SUBJECT_CONTRADICTS, "The subject is not the id that the data speaks of.")
+            raise Dead(Reason.SUBJECT_CONTRADICTS, "The subject is not the id that the data speaks of.")
         correlation = envelope.correlationid or item.id
         traceparent = envelope.traceparent
         return Event(
@@ -278,74 +265,43 @@ class Decoder:
         )
 
 
-def _headers(record: Record) -> dict[str, str]:
-    if not record.headers:
-        return {}
-    names, values = zip(*record.headers, strict=True)
-    try:
-        texts = (
-            b"\n".join(values).decode().split("\n")
-        )  # one call for all: no UTF-8 character spans a line end
-        if len(texts) != len(values):
-            texts = [value.decode() for value in values]
-    except (UnicodeDecodeError, TypeError):
-        raise _Dead(Reason.HEADERS_UNDECODABLE, "A header is null or not UTF-8.") from None
-    headers = dict(zip(map(str.lower, names), texts, strict=True))
-    if len(headers) < len(names):
-        for name, text in zip(names, texts, strict=True):
-            if headers[name.lower()] != text:
-                raise _Dead(Reason.HEADERS_CONTRADICT, "One header comes twice with two values.")
-    return headers
-
-
 def _require_utf8(value: bytes | None) -> None:
     if value is None or value.isascii():
         return
     try:
         value.decode()
     except UnicodeDecodeError:
-        raise _Dead(Reason.NOT_UTF8, "The value is not UTF-8.") from None
+        raise Dead(Reason.NOT_UTF8, "The value is not UTF-8.") from None
 
 
 def _structured(value: bytes) -> _Envelope:
     if too_deep(value):
-        raise _Dead(Reason.TOO_DEEP, f"The event nests deeper than {MAX_DEPTH} levels.")
+        raise Dead(Reason.TOO_DEEP, f"The event nests deeper than {MAX_DEPTH} levels.")
     try:
         return _envelope.decode(value)
     except msgspec.ValidationError as error:
-        raise _Dead(Reason.WRONG_TYPE, f"The envelope is not a CloudEvent: {error}.") from None
+        raise Dead(Reason.WRONG_TYPE, f"The envelope is not a CloudEvent: {error}.") from None
     except (msgspec.DecodeError, RecursionError):
-        raise _Dead(Reason.BAD_JSON, "The value is not JSON.") from None
+        raise Dead(Reason.BAD_JSON, "The value is not JSON.") from None
 
 
-def _from_headers(headers: Mapping[str, str], data: bytes) -> _Envelope:
+def _from_headers(found: Mapping[str, str], data: bytes) -> _Envelope:
     """A CloudEvent in binary mode: attributes in headers, data in the value."""
     try:
         return msgspec.convert(
-            {name[3:]: text for name, text in headers.items() if name.startswith("ce_")}
-            | {name: headers[name] for name in ("traceparent",) if name in headers}
+            {name[3:]: text for name, text in found.items() if name.startswith("ce_")}
+            | {name: found[name] for name in ("traceparent",) if name in found}
             | {"data": msgspec.Raw(data)},
             _Envelope,
         )
     except msgspec.ValidationError as error:
-        raise _Dead(Reason.WRONG_TYPE, f"The headers are not a CloudEvent: {error}.") from None
-
-
-def _compare(envelope: _Envelope, headers: Mapping[str, str]) -> None:
-    for header, name in _COMPARED:
-        beside = headers.get(header)
-        if (
-            beside is not None
-            and beside != getattr(envelope, name)
-            and beside != str(getattr(envelope, name))
-        ):
-            raise _Dead(Reason.HEADERS_CONTRADICT, f"The header {header} contradicts the event.")
+        raise Dead(Reason.WRONG_TYPE, f"The headers are not a CloudEvent: {error}.") from None
 
 
 def _sequence(value: str | int | None) -> int:
     text = str(value) if value is not None else ""
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise _Dead(Reason.WRONG_TYPE, "The sequence is missing or not a whole number.")
+        raise Dead(Reason.WRONG_TYPE, "The sequence is missing or not a whole number.")
     return int(text)
 
 

@@ -5,25 +5,34 @@ and is passed over; a racing one waits for the other transaction and then finds 
 tells a duplicate from an id that was used twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
 
-from shared.messaging.codec import Item, Reason
+import msgspec
+
+from shared.messaging.codec import Item
 from shared.messaging.handlers import Outcome
+from shared.messaging.headers import Reason
 from shared.persistence.driver import Statement
 from shared.persistence.kinds import column, columns_from
 from shared.persistence.uow import Uow
+
+_Key = tuple[str, str]
+_read_keys = msgspec.json.Decoder(list[_Key]).decode
 
 _ID = {"source": "text", "id": "text"}
 _CLAIMED = _ID | {"partition": "int", "record_offset": "bigint", "sha": "text", "outcome": "text"}
 
 _CLAIM = Statement(
+    "WITH claimed AS ("
     "INSERT INTO inbox (tenant, consumer, source, id, topic, partition, record_offset, body_sha256, outcome)"
     " SELECT :tenant, :consumer, u.source, u.id, :consumer, u.partition::int, u.record_offset::bigint,"
     f" decode(u.sha, 'hex'), u.outcome FROM {columns_from(_CLAIMED)}"
-    " ON CONFLICT (tenant, consumer, source, id) DO NOTHING RETURNING source, id"
+    " ON CONFLICT (tenant, consumer, source, id) DO NOTHING RETURNING source, id)"
+    " SELECT CASE WHEN count(*) < :number THEN coalesce(json_agg(json_build_array(source, id)), '[]')::text END"
+    " FROM claimed"
 )
+"""Which of the rows were not there, as JSON; NULL says that none was, as nearly always."""
 _EXISTING = Statement(
     f"SELECT i.source, i.id, i.body_sha256 FROM inbox i JOIN {columns_from(_ID)}"
     " ON i.source = u.source AND i.id = u.id WHERE i.tenant = :tenant AND i.consumer = :consumer"
@@ -54,10 +63,9 @@ async def claim(uow: Uow, consumer: str, items: Sequence[Item]) -> Claimed:
     first: dict[tuple[str, str], Item] = {}
     for item in items:
         first.setdefault(item.key, item)
-    inserted = await _insert(uow, consumer, list(first.values()))
-    if len(inserted) == len(items):
+    claimed = await _insert(uow, consumer, first)
+    if len(claimed) == len(items):
         return Claimed(list(items))  # nearly always
-    claimed = {(row["source"], row["id"]) for row in inserted}
     seen = [item for key, item in first.items() if key not in claimed]
     repeats = [item for item in items if first[item.key] is not item]
     hashes = {key: item.body_sha256 for key, item in first.items()}
@@ -73,7 +81,7 @@ async def claim(uow: Uow, consumer: str, items: Sequence[Item]) -> Claimed:
             item.die(Reason.ID_REUSED, "Another event with this id and another body has been received.")
             reused.append(item)
     if reused:
-        newly = {(row["source"], row["id"]) for row in await _insert(uow, consumer, reused)}
+        newly = await _insert(uow, consumer, {item.key: item for item in reused})
         result.duplicates += [item for item in reused if item.key not in newly]
         claimed |= newly
     had = {id(item) for item in result.duplicates}
@@ -81,10 +89,12 @@ async def claim(uow: Uow, consumer: str, items: Sequence[Item]) -> Claimed:
     return result
 
 
-async def _insert(uow: Uow, consumer: str, items: Sequence[Item]) -> Sequence[Any]:
-    """Insert their rows; returns source and id of those that were not there."""
-    return await uow.rows(
+async def _insert(uow: Uow, consumer: str, by_key: Mapping[_Key, Item]) -> Set[_Key]:
+    """Insert the rows of these items; returns the keys of those that were not there."""
+    items = by_key.values()
+    ((claimed,),) = await uow.rows(
         _CLAIM,
+        number=len(by_key),
         consumer=consumer,
         source=column([item.source for item in items]),
         id=column([item.id for item in items]),
@@ -93,6 +103,7 @@ async def _insert(uow: Uow, consumer: str, items: Sequence[Item]) -> Sequence[An
         sha=column([item.body_sha256.hex() for item in items]),
         outcome=column([item.verdict or Outcome.APPLIED for item in items]),
     )
+    return by_key.keys() if claimed is None else set(_read_keys(claimed))
 
 
 async def _hashes(uow: Uow, consumer: str, items: Sequence[Item]) -> dict[tuple[str, str], bytes]:

@@ -19,9 +19,10 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.errors import ServiceError
 from shared.messaging import dead_letters, inbox
-from shared.messaging.codec import Decoder, Item, Reason, Record
+from shared.messaging.codec import Decoder, Item, Record
 from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers, Outcome
+from shared.messaging.headers import Reason
 from shared.messaging.metrics import Metrics
 from shared.messaging.tracing import Tracing
 from shared.persistence.database import Database, is_lost_race, is_transient, is_unavailable
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 _MAX_TRIES: Final = 10
 _MAX_DELAY: Final = 5.0
 _MOST_LINES: Final = 500
-_DECODED_AT_ONCE: Final = 20
+_DECODED_AT_ONCE: Final = 50
 """After so many records others get a turn: the transaction under way, heartbeats, requests."""
 _LANES: Final = 2
 """A large batch is handled in so many transactions at a time, so that Python works for one while PostgreSQL works
@@ -214,29 +215,32 @@ class BatchProcessor:
         event, handling = item.event, item.handling
         assert event is not None and handling is not None
         mark = uow.mark()
-        with self.tracing.handling(event) as cause:
-            uow.cause = cause
-            try:
+        try:
+            if self.tracing.recording:
+                with self.tracing.handling(event) as uow.cause:
+                    outcome = await handling.handle(event, uow)
+            else:
+                uow.cause = event.cause()
                 outcome = await handling.handle(event, uow)
-            except ServiceError as refusal:
-                uow.undo(mark)
-                item.die(refusal.code, refusal.message)
-                return
-            except (TimeoutError, DBAPIError, OSError):
-                raise  # the transaction itself is broken
-            except Exception as defect:  # noqa: BLE001 - a defect must not stop its neighbours
-                uow.undo(mark)
-                log.error(
-                    "handler failed",
-                    topic=self.topic,
-                    event_id=item.id,
-                    event_type=item.type,
-                    error=type(defect).__name__,
-                    where=_where(defect),
-                )
-                self.circuit.failed()
-                item.die(Reason.UNEXPECTED, f"The handler failed with {type(defect).__name__}.")
-                return
+        except ServiceError as refusal:
+            uow.undo(mark)
+            item.die(refusal.code, refusal.message)
+            return
+        except (TimeoutError, DBAPIError, OSError):
+            raise  # the transaction itself is broken
+        except Exception as defect:  # noqa: BLE001 - a defect must not stop its neighbours
+            uow.undo(mark)
+            log.error(
+                "handler failed",
+                topic=self.topic,
+                event_id=item.id,
+                event_type=item.type,
+                error=type(defect).__name__,
+                where=_where(defect),
+            )
+            self.circuit.failed()
+            item.die(Reason.UNEXPECTED, f"The handler failed with {type(defect).__name__}.")
+            return
         self.circuit.succeeded()
         item.verdict = outcome or Outcome.APPLIED
 

@@ -6,7 +6,7 @@ context is carried on unchanged and costs nothing.
 
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -61,15 +61,18 @@ class Tracing:
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("mentoring")
 
-    def handling(self, event: Event[Any]) -> AbstractContextManager[Cause]:
-        """A consumer span around one event's handler; yields the cause of what it says."""
-        if self._tracer is None:
-            return nullcontext(event.cause())
-        return self._consumer_span(self._tracer, event)
+    @property
+    def recording(self) -> bool:
+        """Whether spans go anywhere."""
+        return self._tracer is not None
 
     @contextmanager
-    def _consumer_span(self, tracer: trace.Tracer, event: Event[Any]) -> Iterator[Cause]:
-        with tracer.start_as_current_span(
+    def handling(self, event: Event[Any]) -> Iterator[Cause]:
+        """A consumer span around one event's handler; yields the cause of what it says."""
+        if self._tracer is None:
+            yield event.cause()
+            return
+        with self._tracer.start_as_current_span(
             f"{self.service} {event.type}",
             context=_context(event.traceparent),
             kind=SpanKind.CONSUMER,

@@ -105,7 +105,14 @@ class Database:
             pool_timeout=10,
             pool_pre_ping=False,
             json_deserializer=msgspec.json.decode,
-            connect_args={"timeout": 5, "command_timeout": 60, "ssl": ssl_argument(settings)},
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 60,
+                "ssl": ssl_argument(settings),
+                "server_settings": {
+                    "timezone": "UTC"
+                },  # moments in JSON are read as UTC, as asyncpg gives them
+            },
             **options,
         )
 

@@ -1,10 +1,9 @@
 """What a service holds about one person, as plain values by table: the machine-readable answer to them."""
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Any, Final
 
-from shared.persistence.kinds import Kind
+from shared.persistence.kinds import Kind, fields_of
 from shared.persistence.uow import Uow
 
 _WHY_COLUMNS: Final = frozenset({"correlation_id", "causation_id", "traceparent"})
@@ -23,9 +22,7 @@ async def rows_about(uow: Uow, kind: Kind[Any], person_id: str, *fields: str) ->
 def as_values(rows: Iterable[Any], *, without: Iterable[str] = ()) -> list[dict[str, Any]]:
     """Rows as dictionaries, without the columns named."""
     hidden = {*without, *_WHY_COLUMNS}
-    return [
-        {name: value for name, value in dataclasses.asdict(row).items() if name not in hidden} for row in rows
-    ]
+    return [{name: getattr(row, name) for name in fields_of(type(row)) if name not in hidden} for row in rows]
 
 
 def document(uow: Uow, person_id: str, tables: dict[str, Any], *, withheld: Iterable[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""A *kind* ties one table to one frozen dataclass, so that the unit of work can load, lock and write
+"""A *kind* ties one table to one frozen class, so that the unit of work can load, lock and write
 rows of it in sets.
 
-A table has a ``tenant`` column first in its primary key; the dataclass does not: the unit of work
+A table has a ``tenant`` column first in its primary key; the class does not: the unit of work
 knows the tenant. Field names are column names. Values in JSONB columns are lists and dicts of plain
 values and are treated as immutable.
 """
@@ -10,6 +10,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -62,6 +63,13 @@ def column(values: Iterable[Any]) -> str:
     return _encode_json(values if isinstance(values, list) else list(values)).decode()
 
 
+def fields_of(row: type[Any]) -> tuple[str, ...]:
+    """Field names of a row class: a frozen dataclass, or a frozen ``msgspec.Struct`` where many are made."""
+    if issubclass(row, msgspec.Struct):
+        return tuple(row.__struct_fields__)
+    return tuple(field.name for field in dataclasses.fields(row))
+
+
 def _enum_of(hint: Any) -> type[StrEnum] | None:
     candidates = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     for candidate in candidates:
@@ -88,6 +96,19 @@ def _key_reader(names: tuple[str, ...]) -> Callable[[Any], Key]:
     return read if len(names) > 1 else lambda row: (read(row),)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Lookup:
+    """By which fields rows of a kind are asked for: all of its key (``fields`` is empty), or others."""
+
+    kind: "Kind[Any]"
+    fields: tuple[str, ...]
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """In this order they are loaded and locked."""
+        return self.kind.order, self.kind.name, self.fields
+
+
 class Kind(Generic[R]):
     """One table and its row class. ``order`` fixes in which order kinds are locked.
 
@@ -102,7 +123,7 @@ class Kind(Generic[R]):
         self.lock = " FOR SHARE OF t" if read_mostly else " FOR UPDATE OF t"
         self.name = table.name
         hints = typing.get_type_hints(row)
-        self.fields = tuple(field.name for field in dataclasses.fields(row))  # type: ignore[arg-type]
+        self.fields = fields_of(row)
         columns = {column.name for column in table.columns}
         if columns != {*self.fields, "tenant"}:
             raise TypeError(
@@ -116,6 +137,8 @@ class Kind(Generic[R]):
             for position, name in enumerate(self.fields)
             if (reading := _reading(self.types[name], hints[name])) is not None
         ]
+        shape = tuple(Any if self.types[name] == "jsonb" else hints[name] for name in self.fields)
+        self._values_of = msgspec.json.Decoder(tuple.__class_getitem__(shape)).decode
         self.columns = [table.c[name] for name in self.fields]
         self._readers = [(name, attrgetter(name)) for name in self.fields]
         self.key_of = _key_reader(self.key_fields)
@@ -126,6 +149,8 @@ class Kind(Generic[R]):
         self.update_sql = self._update_sql()
         self.delete_sql = self._delete_sql()
         self._selects: dict[tuple[tuple[str, ...], str], Statement] = {}
+        self.by_key = Lookup(self, ())
+        self._lookups: dict[tuple[str, ...], Lookup] = {}
 
     def _type(self, name: str) -> str:
         column_type = self.table.c[name].type
@@ -164,6 +189,13 @@ class Kind(Generic[R]):
             f"DELETE FROM {self.name} t USING {self._given(self.key_fields)} WHERE {self._same_key()}"
         )
 
+    def by(self, *fields: str) -> Lookup:
+        """The lookup by *fields*: the same object each time."""
+        lookup = self._lookups.get(fields)
+        if lookup is None:
+            lookup = self._lookups[fields] = Lookup(self, fields)
+        return lookup
+
     def arrays(self, rows: Sequence[R]) -> dict[str, str]:
         """Rows turned by ninety degrees: one parameter per column."""
         return {name: column(list(map(read, rows))) for name, read in self._readers}
@@ -173,20 +205,20 @@ class Kind(Generic[R]):
         return arrays_of(self.key_fields, keys)
 
     def select_by_keys(self, *, lock: str) -> Statement:
-        """``SELECT`` of the rows with the given keys, in key order; *lock* is a locking clause or empty."""
+        """``SELECT`` of the rows with the given keys, in key order, for :meth:`read`; *lock* is a locking clause or
+        empty."""
         return self.select_by_fields(self.key_fields, lock=lock)
 
     def select_by_fields(self, fields: tuple[str, ...], *, lock: str) -> Statement:
-        """``SELECT`` of the rows whose *fields* have one of the given value tuples; made once and kept."""
+        """``SELECT`` of the rows whose *fields* have one of the given value tuples, in key order, for :meth:`read`;
+        made once and kept."""
         statement = self._selects.get((fields, lock))
         if statement is None:
             statement = self._selects[fields, lock] = self._select(fields, lock)
         return statement
 
     def _select(self, fields: tuple[str, ...], lock: str) -> Statement:
-        names = ", ".join(
-            f"t.{name}{'::text' if self.types[name] == 'jsonb' else ''}" for name in self.fields
-        )
+        names = ", ".join(f"t.{name}" for name in self.fields)
         keys = ", ".join(f"t.{name}" for name in self.key_fields)
         given = f"SELECT {self._values(fields)} FROM {self._given(fields)}"
         if len(fields) == 1:
@@ -194,9 +226,16 @@ class Kind(Generic[R]):
         else:
             condition = f"({', '.join(f't.{name}' for name in fields)}) IN ({given})"
         statement = (
-            f"SELECT {names} FROM {self.name} t WHERE t.tenant = :tenant AND {condition} ORDER BY {keys}"
+            f"SELECT json_build_array({names})::text FROM {self.name} t"
+            f" WHERE t.tenant = :tenant AND {condition} ORDER BY {keys}"
         )
         return Statement(statement + lock)
+
+    def read(self, rows: Iterable[Sequence[str]]) -> list[R]:
+        """Row objects from what the ``SELECT`` statements above give: each row as one JSON text, for the same
+        reason as a parameter."""
+        make, values_of = self.row, self._values_of
+        return [make(*values_of(row[0])) for row in rows]
 
     def decode(self, values: Sequence[Any]) -> R:
         """One row object from the values of one result row, in field order; JSONB may be text still."""

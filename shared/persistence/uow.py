@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from shared.contracts.base import EventData
 from shared.persistence.driver import Connection, Statement, Write
-from shared.persistence.kinds import Key, Kind, arrays_of
+from shared.persistence.kinds import Key, Kind, Lookup, arrays_of
 from shared.persistence.outbox import OutboxRecord, Said, encode_said, outbox_writes
 from shared.persistence.timers import TimerChange, timer_writes
 
@@ -36,21 +36,20 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
 
 
 class Want(msgspec.Struct, frozen=True, gc=False):
-    """A row (by key) or a set of rows (by fields) that a handler will ask for."""
+    """Rows that a handler will ask for, by the same values in each of the *lookups*."""
 
-    kind: Kind[Any]
-    fields: tuple[str, ...]
+    lookups: tuple[Lookup, ...]
     values: tuple[Any, ...]
 
 
 def want(kind: Kind[Any], *key: Any) -> Want:
     """Declare that the handler will ``get`` this row."""
-    return Want(kind, (), key)
+    return Want((kind.by_key,), key)
 
 
 def want_all(kind: Kind[Any], **where: Any) -> Want:
     """Declare that the handler will ``find`` these rows."""
-    return Want(kind, tuple(where), tuple(where.values()))
+    return Want((kind.by(*where),), tuple(where.values()))
 
 
 @dataclass(slots=True)
@@ -60,7 +59,10 @@ class _Shelf:
     rows: dict[Key, Any] = field(default_factory=dict)
     stored: dict[Key, Any] = field(default_factory=dict)
     dirty: dict[Key, None] = field(default_factory=dict)
-    complete: set[tuple[tuple[str, ...], tuple[Any, ...]]] = field(default_factory=set)
+    complete: defaultdict[tuple[str, ...], set[tuple[Any, ...]]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+    """By fields: the values of which all rows are here."""
     indexes: dict[tuple[str, ...], dict[tuple[Any, ...], dict[Key, None]]] = field(default_factory=dict)
 
     def set(self, key: Key, row: Any) -> None:
@@ -110,7 +112,7 @@ class Uow:
         self.notes: dict[Any, Any] = {}
         """What queries have seen in this transaction and may be asked for again."""
         self._kinds = kinds
-        self._shelves: dict[str, _Shelf] = {}
+        self._shelves: defaultdict[str, _Shelf] = defaultdict(_Shelf)
         self._journal: list[tuple[_Shelf, Key, Any, bool]] = []
         self._said: list[Said] = []
         self._encoded: list[OutboxRecord] = []
@@ -135,28 +137,28 @@ class Uow:
         """All rows with these field values, locked until commit, in key order."""
         shelf = self._shelf(kind)
         fields, values = tuple(where), tuple(where.values())
-        if (fields, values) not in shelf.complete:
+        if values not in shelf.complete[fields]:
             await self._load_fields(kind, fields, [values])
-        keys = shelf.index(fields).get(values, {})
-        return [cast("R", shelf.rows[key]) for key in sorted(keys)]
+        keys = shelf.index(fields).get(values)
+        return [cast("R", shelf.rows[key]) for key in sorted(keys)] if keys else []
 
     async def prefetch(self, wants: Iterable[Want]) -> None:
         """Load and lock everything wanted, a statement or two per kind, in one fixed order."""
-        groups: defaultdict[tuple[Kind[Any], tuple[str, ...]], dict[tuple[Any, ...], None]] = defaultdict(
-            dict
-        )
+        together: defaultdict[tuple[Lookup, ...], dict[tuple[Any, ...], None]] = defaultdict(dict)
         for item in wants:
-            groups[item.kind, item.fields][item.values] = None
-        for kind, fields in sorted(groups, key=lambda group: (group[0].order, group[0].name, group[1])):
-            wanted, shelf = groups[kind, fields], self._shelf(kind)
+            together[item.lookups][item.values] = None
+        groups: defaultdict[Lookup, dict[tuple[Any, ...], None]] = defaultdict(dict)
+        for lookups, values in together.items():
+            for lookup in lookups:
+                groups[lookup].update(values)
+        for lookup in sorted(groups, key=lambda lookup: lookup.order):
+            kind, fields, wanted = lookup.kind, lookup.fields, groups[lookup]
+            shelf = self._shelf(kind)
             if fields:
-                unknown = [values for values in wanted if (fields, values) not in shelf.complete]
-                if unknown:
+                if unknown := [values for values in wanted if values not in shelf.complete[fields]]:
                     await self._load_fields(kind, fields, unknown)
-            else:
-                missing = [key for key in wanted if key not in shelf.rows]
-                if missing:
-                    await self._load_keys(kind, missing)
+            elif missing := [key for key in wanted if key not in shelf.rows]:
+                await self._load_keys(kind, missing)
 
     def put(self, row: Any) -> None:
         """Remember *row* as the new state of its key."""
@@ -177,24 +179,22 @@ class Uow:
         shelf.dirty[key] = None
 
     def _shelf(self, kind: Kind[Any]) -> _Shelf:
-        shelf = self._shelves.get(kind.name)
-        if shelf is None:
-            shelf = self._shelves[kind.name] = _Shelf()
-        return shelf
+        return self._shelves[kind.name]
 
     def _lock(self, kind: Kind[Any]) -> str:
         return "" if self.read_only else kind.lock
 
     async def _load_keys(self, kind: Kind[Any], keys: Sequence[Key]) -> None:
         shelf = self._shelf(kind)
-        if len(keys) == 1:
+        several = len(keys) > 1
+        if not several:
             statement, wanted = kind.one.select(lock=self._lock(kind)), kind.one.key(keys[0])
         else:
             statement, wanted = kind.select_by_keys(lock=self._lock(kind)), kind.key_arrays(keys)
         result = await self.connection.fetch(statement, {"tenant": self.tenant, **wanted})
-        for key in keys:  # not there, until a row says otherwise; absent rows are in no index
-            shelf.rows.setdefault(key, None)
-        self._loaded(kind, shelf, result)
+        rows = kind.read(result) if several else map(kind.decode, result)
+        shelf.rows.update(dict.fromkeys(keys))  # not there, until a row says otherwise; in no index
+        self._loaded(kind, shelf, rows)
 
     async def _load_fields(
         self, kind: Kind[Any], fields: tuple[str, ...], values: Sequence[tuple[Any, ...]]
@@ -202,12 +202,12 @@ class Uow:
         shelf = self._shelf(kind)
         statement = kind.select_by_fields(fields, lock=self._lock(kind))
         result = await self.connection.fetch(statement, {"tenant": self.tenant, **arrays_of(fields, values)})
-        self._loaded(kind, shelf, result)
-        shelf.complete.update([(fields, value) for value in values])
+        self._loaded(kind, shelf, kind.read(result))
+        shelf.complete[fields].update(values)
 
     @staticmethod
-    def _loaded(kind: Kind[Any], shelf: _Shelf, rows: Iterable[Sequence[Any]]) -> None:
-        for row in map(kind.decode, rows):
+    def _loaded(kind: Kind[R], shelf: _Shelf, rows: Iterable[R]) -> None:
+        for row in rows:
             key = kind.key_of(row)
             if key not in shelf.dirty:  # what this transaction has decided already is newer than the table
                 shelf.set(key, row)

@@ -20,7 +20,7 @@ _INBOX = """
     ON CONFLICT (tenant, consumer, source, id) DO NOTHING RETURNING source, id"""
 _COLUMNS = (
     ("person_id", "text"), ("version", "bigint"), ("status", "text"), ("spell", "int"), ("manager_id", "text"),
-    ("department", "text"), ("team", "text"), ("time_zone", "text"), ("languages", "jsonb"),
+    ("department", "text"), ("team", "text"), ("office", "text"), ("time_zone", "text"), ("languages", "jsonb"),
     ("job_level", "int"), ("skills_offered", "jsonb"), ("skills_wanted", "jsonb"), ("interests", "jsonb"),
     ("goals", "text"), ("working_style", "text"), ("mentor_capacity", "int"), ("matching_consent", "boolean"),
 )  # fmt: skip
@@ -56,6 +56,7 @@ class _Data(msgspec.Struct):
     matching_consent: bool
     manager_id: str | None = None
     team: str | None = None
+    office: str | None = None
     job_level: int | None = None
     working_style: str | None = None
 

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from faststream.kafka import KafkaBroker
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-from shared.contracts.people import PersonChanged
+from shared.contracts.people import PersonChanged, PersonStatus
 from shared.messaging.consumer import TopicConsumer
 from shared.messaging.kafka import connection as kafka_connection
 from shared.messaging.kafka import make_broker, make_producer, topic_name
@@ -29,6 +29,7 @@ from tests.support.waiting import eventually
 
 TOPIC = "person"
 _TABLES = "inbox, person, departure, enrolment, mentee, mentor_load, timer, outbox, outbox_ledger, gate"
+_DIGEST = "SELECT md5(string_agg(p::text, '' ORDER BY person_id)) FROM person p"
 
 
 async def publish(settings: Settings, records: Sequence[OutboxRecord]) -> None:
@@ -59,6 +60,7 @@ class Contest:
         self._platform, self._admin, self._events = platform, admin, events
         self._server = Server(admin.get_server_pid())
         self._round = 0
+        self._digest = ""
 
     async def _fresh(self, **changes: Any) -> Settings:
         """Empty tables and a group that has read nothing."""
@@ -81,6 +83,10 @@ class Contest:
         found = await self.written()
         if found != (events, people, 2 * people):
             raise AssertionError(f"{found} rows are not those of {events} events")
+        digest = await self._admin.fetchval(_DIGEST)
+        if digest != (self._digest or digest):
+            raise AssertionError("the contenders have not written the same people")
+        self._digest = digest
 
     async def ours(self, rounds: Rounds, *, validate: bool = True, **changes: Any) -> None:
         """One round of the platform: broker, subscriber, processor and handlers as the process wires them."""
@@ -194,10 +200,13 @@ def _trust() -> Iterator[None]:
     """Take a person's data as they come. Services have no such switch."""
     defaults = {name: field.get_default() for name, field in PersonChanged.model_fields.items()}
     decode = msgspec.json.Decoder(dict[str, Any]).decode
+    statuses = {str(status): status for status in PersonStatus}
 
     def believe(raw: bytes) -> PersonChanged:
         person = PersonChanged.__new__(PersonChanged)
-        object.__setattr__(person, "__dict__", defaults | decode(raw))
+        fields = decode(raw)
+        fields["status"] = statuses[fields["status"]]  # as handlers know it from Pydantic
+        object.__setattr__(person, "__dict__", defaults | fields)
         object.__setattr__(person, "__pydantic_fields_set__", set())
         object.__setattr__(person, "__pydantic_extra__", None)
         object.__setattr__(person, "__pydantic_private__", None)

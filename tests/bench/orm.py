@@ -43,6 +43,7 @@ class _Person(_Base):
     manager_id: Mapped[str | None]
     department: Mapped[str]
     team: Mapped[str | None]
+    office: Mapped[str | None]
     time_zone: Mapped[str]
     languages: Mapped[list[str]] = mapped_column(JSONB)
     job_level: Mapped[int | None]

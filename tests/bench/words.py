@@ -9,6 +9,7 @@ ratios say more than the rates. Rounds of the contenders alternate, and a ratio 
   validation, row-level security, locks, metrics, trace headers, info logs. *Bare* is `tests/bench/bare.py`: the same
   inbox and person rows in batches of the same limit, one transaction and one commit of offsets each; logged in as the
   administrator, with one upsert made for this event, no validation, no locks, no look at enrolments or departures.
+  After each round the people are compared: every contender must have left the same rows.
   A second one also locks and reads the five tables that the handler decides on, and decides nothing.
   *Validation off* skips Pydantic and nothing else; only the bench can.
 - **ORM.** `tests/bench/orm.py`: one function call, one session and one transaction for each event.
@@ -25,11 +26,13 @@ ratios say more than the rates. Rounds of the contenders alternate, and a ratio 
 WHERE = """## Where the time goes
 
 **Consumer path.** Two lanes keep the process's one core busy, so a rate is what its Python leaves of a second. Shares
-by py-spy: decoding 30 % (12 % of all is Pydantic), aiokafka 16 %, the handlers 14 %, loading and locking five tables
-14 %, writing rows 9 %, the inbox 2 %, the rest in parts below 3 %. The bare loop has aiokafka, a faster decoder and
-the writing, waits for PostgreSQL while it does none of them, and spends 5 µs on each row's arrays where ours spends one
-on its texts; it neither looks at what it overwrites nor could it refuse an event. What PostgreSQL does for an event
-differs by the five reads; row-level security adds a filter to each plan.
+by py-spy: decoding 28 % (13 % of all is Pydantic), asyncpg, event loop and sockets 19 %, aiokafka 17 %, the handlers
+12 %, loading and locking five tables 7 %, writing rows 6 %, the inbox 2 %, the rest in parts below 3 %. The bare loop
+has aiokafka, a decoder that builds one object and checks nothing, and the writing; it waits for PostgreSQL while it
+does none of them, and spends 5 µs on each row's arrays where ours spends two on its texts. It neither looks at what it
+overwrites nor could it refuse an event. What PostgreSQL does for an event differs by the five reads; row-level security
+adds a filter to each plan. [Record 22](adr/0022-what-an-event-costs-a-consumer.md) tells what each part cost before,
+and what was tried.
 
 **Relay.** Batches are packed by partition, so an outbox row costs about what a record costs the bare producer; reading
 and deleting rows is PostgreSQL's part.

@@ -12,9 +12,10 @@ from shared.contracts import EVENTS, TOPIC
 from shared.contracts.envelope import CONTENT_TYPE, HEADER_ROOM, MAX_DEPTH, TOMBSTONE, validate_event
 from shared.contracts.publish import asyncapi, read_samples
 from shared.messaging import codec, dead_letters
-from shared.messaging.codec import Decoder, Item, Reason
+from shared.messaging.codec import Decoder, Item
 from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers
+from shared.messaging.headers import Reason
 from shared.persistence.outbox import OutboxRecord, Said, encode_said
 from shared.persistence.uow import Cause, Uow
 from tests.contract.golden import DOCS, SAMPLES, objections, sample

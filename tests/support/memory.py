@@ -71,8 +71,7 @@ class MemoryUow(Uow):
             if tuple(getattr(row, name) for name in fields) in values and key not in shelf.dirty:
                 shelf.set(key, row)
                 shelf.stored[key] = row
-        for value in values:
-            shelf.complete.add((fields, value))
+        shelf.complete[fields].update(values)
 
     async def flush(self) -> None:
         for name, shelf in self._shelves.items():

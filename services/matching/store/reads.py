@@ -20,7 +20,7 @@ _OF_TENANT: Final = sa.bindparam("tenant", type_=sa.Text)
 async def peek(uow: Uow, kind: Kind[R], *key: Any) -> R | None:
     """The committed row with this key, without a lock: for what never changes in it, and for showing."""
     rows = await uow.rows(kind.select_by_keys(lock=""), **kind.key_arrays([key]))
-    return kind.decode(rows[0]) if rows else None
+    return kind.read(rows)[0] if rows else None
 
 
 async def keep_alive(uow: Uow) -> None:
