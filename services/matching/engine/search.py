@@ -47,6 +47,11 @@ class Found:
     """Whether the rounds were used up before the tolerance was reached."""
     exact_on_candidates: bool
     graph: Graph
+    """All candidates that were known in the end."""
+
+
+_NO_GRAPH: Final = Graph(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.int32), np.zeros(0, np.int32))
+"""Until the end, so that no round's candidates are kept beside the next one's."""
 
 
 def search(
@@ -81,10 +86,11 @@ def search(
         ):
             best = now
         if now.bound - now.value <= configuration.tolerance * now.value or not found.count.any():
-            return now
+            return replace(now, graph=graph)
         graph = _join(graph, found)
+        del found, now, before, held  # of 100,000 people each of them is many megabytes
     assert best is not None
-    return replace(best, exhausted=True)
+    return replace(best, exhausted=True, graph=graph)
 
 
 def _bonuses(people: Population, found: Found) -> int:
@@ -223,7 +229,7 @@ def _measure(
         rounds=number,
         exhausted=False,
         exact_on_candidates=solved.exact,
-        graph=graph,
+        graph=_NO_GRAPH,
     )
 
 
