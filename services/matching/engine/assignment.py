@@ -17,7 +17,7 @@ from services.matching.engine.arrays import I32, I64
 from services.matching.engine.compiled import compiled
 from services.matching.engine.refill import refill, suitors_of
 
-_BIDS_EACH: Final = 400
+_BIDS_EACH: Final = 100
 """Bids per mentee after which a step is given up as too small: many alike people outbid each other for ever."""
 _COARSEST: Final = 64
 _FINER: Final = 16
