@@ -15,12 +15,14 @@ import numpy as np
 
 from services.matching.engine.arrays import I32, I64
 from services.matching.engine.compiled import compiled
+from services.matching.engine.refill import refill, suitors_of
 
-_BIDS_EACH: Final = 400
+_BIDS_EACH: Final = 100
 """Bids per mentee after which a step is given up as too small: many alike people outbid each other for ever."""
 _COARSEST: Final = 64
 _FINER: Final = 16
 _LOWERINGS: Final = 20
+_BLOCK: Final = 10_000
 
 
 class TooManyBids(RuntimeError):
@@ -176,6 +178,10 @@ def assign(graph: Graph, capacity: I64, bonus: I64, *, room_to_grow: int = 0) ->
     """
     people = len(graph.count)
     scale = people + room_to_grow + 1
+    if price := _first_price(graph, capacity, bonus):
+        contended = _begun_at(graph, capacity, bonus, scale, price)
+        if contended is not None:
+            return contended
     highest = int(graph.score.max() + bonus.max()) * scale
     book, bids, exact = scheduled(
         lambda step, price: _run(graph, capacity, bonus, scale, step, price),
@@ -184,6 +190,37 @@ def assign(graph: Graph, capacity: I64, bonus: I64, *, room_to_grow: int = 0) ->
         most_bids(people),
     )
     return Assignment(book, scale, bids, exact)
+
+
+def _first_price(graph: Graph, capacity: I64, bonus: I64) -> int:
+    """About what the cheapest places will cost where there are fewer places than people, else nothing. With as many
+    people as there are places in the order of what their best candidate is worth to them, the last one of these would
+    pay all of that at most; a third of it less is what the cheapest places cost in pools of every size."""
+    people, places = np.flatnonzero(graph.count > 0), int(capacity.sum())
+    if len(people) <= places or not places:
+        return 0
+    width = graph.score.shape[1]
+    worth = np.full(len(people), np.iinfo(np.int64).min)
+    for begin in range(0, len(people), _BLOCK):
+        rows = people[begin : begin + _BLOCK]
+        within = np.arange(width)[None, :] < graph.count[rows, None]
+        worth[begin : begin + _BLOCK] = np.where(within, graph.score[rows], 0).max(axis=1) + bonus[rows]
+    last, least = int(np.partition(worth, -places)[-places]), int(bonus[people].min())
+    return max(0, last - (last - least) // 3)
+
+
+def _begun_at(graph: Graph, capacity: I64, bonus: I64, scale: int, first: int) -> Assignment | None:
+    """An auction in which every place costs something from the beginning, and the places that nobody took at that
+    price become cheaper. None when that is not quick."""
+    people = len(graph.count)
+    done = _run(graph, capacity, bonus, scale, 1, np.full(len(capacity), first * scale, np.int64))
+    if done is None:
+        return None
+    book, bids = done
+    free = np.flatnonzero((book.taken < capacity) & (book.price > 0))
+    suitors = suitors_of(graph, len(capacity), people)
+    moves = refill(graph, capacity, bonus, scale, people, book, suitors, free)
+    return None if moves < 0 else Assignment(book, scale, bids + moves, exact=True)
 
 
 def scheduled(

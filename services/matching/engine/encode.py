@@ -13,7 +13,7 @@ from services.matching.engine.people import Participant, Pool, check
 from services.matching.engine.sides import Numbers, Zones, kinds_of, side_of
 from services.matching.engine.specials import Specials
 from services.matching.engine.tables import tables_of
-from services.matching.engine.tree import place_of, tree_of
+from services.matching.engine.tree import places_of, tree_of
 from services.matching.engine.words import draw
 
 
@@ -116,7 +116,7 @@ class Encoder:
     def _side_of(
         self, people: Sequence[Participant], draws: I64, constants: Sequence[int], width: int | None = None
     ) -> Side:
-        places = [place_of(self.tree, person.person_id, self.pool.managers) for person in people]
+        places = places_of(self.tree, [person.person_id for person in people], self.pool.managers)
         return side_of(people, draws, self._numbers, self._zones, places, constants, width)
 
 

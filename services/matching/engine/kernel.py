@@ -236,6 +236,7 @@ def best_mentors(
                 base[j] += p.special.by_mentee[special] + p.special.by_mentor[special]
         kept = 0
         needed = floor[i]
+        shift = p.mentees.draw[i] >> 32
         _add_up(
             base[first:past],
             one[first:past],
@@ -262,7 +263,8 @@ def best_mentors(
             chunk = turn[number]
             if height[chunk] <= needed:
                 continue
-            for j in range(chunk * _CHUNK, (chunk + 1) * _CHUNK):
+            for step in range(_CHUNK):
+                j = chunk * _CHUNK + ((step + shift) & (_CHUNK - 1))
                 value = values[j]
                 if value <= needed or base[j] == INFEASIBLE:
                     continue

@@ -12,7 +12,8 @@ from services.matching.engine.configuration import Configuration
 from services.matching.engine.encode import Encoder
 from services.matching.engine.kernel import best_mentors
 from services.matching.engine.people import Participant, Pool
-from services.matching.engine.resume import Suitors, left, suitors_of
+from services.matching.engine.refill import Suitors, suitors_of
+from services.matching.engine.resume import left
 from services.matching.engine.search import search
 
 _ANYBODY: Final = INFEASIBLE // 2

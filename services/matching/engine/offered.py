@@ -6,11 +6,12 @@ one and wanted by the other, as words of their own, and so with wishes and what 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat
 from typing import Final
 
 import numpy as np
 
-from services.matching.engine.arrays import Words, csr
+from services.matching.engine.arrays import Words
 from services.matching.engine.configuration import Weights
 from services.matching.engine.factors import Factor
 from services.matching.engine.people import Participant
@@ -19,29 +20,44 @@ from services.matching.engine.words import fold, rarity, stems
 _COMMON_STEM: Final = 10
 """A stem that more than one in so many mentors use says nothing."""
 _MOST_STEM_USERS: Final = 4_000
+_SKILLS: Final = ("skills", False)
+_SKILLS_BACK: Final = ("skills", True)
+_GOALS: Final = ("goals", False)
+_INTERESTS: Final = ("interests", False)
+_PREFERENCES: Final = ("preferences", False)
+_PREFERENCES_BACK: Final = ("preferences", True)
+_NOBODYS: Final = repeat(-1)
+"""The number of a word that no mentor has."""
+
+
+class _Numbers(dict[str, int]):
+    """A number for each word that is asked for, from *first* on."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = self._first + len(self)
+        return number
 
 
 class _Kind:
-    """The words of one factor: a number for each, and its points for whoever wants it."""
+    """The words of one factor: a number for each, and how strong mentors are in it."""
 
     def __init__(self, first: int, rows: Iterable[Mapping[str, int]]) -> None:
         """*rows* are the mentors' words and strengths; numbers begin with *first*."""
-        self.numbers: dict[str, int] = {}
-        self.first = first
-        self.word: list[int] = []
-        self.mentor: list[int] = []
-        self.strength: list[int] = []
-        number_of = self.numbers.setdefault
-        for mentor, row in enumerate(rows):
-            for word, strength in row.items():
-                self.word.append(number_of(word, first + len(self.numbers)))
-                self.mentor.append(mentor)
-                self.strength.append(strength)
-
-    @property
-    def past(self) -> int:
+        self.numbers = _Numbers(first)
+        word: list[int] = []
+        strength: list[int] = []
+        count: list[int] = []
+        for row in rows:
+            word += map(self.numbers.__getitem__, row)
+            strength += row.values()
+            count.append(len(row))
+        self.word, self.strength = np.array(word, np.int64), np.array(strength, np.int32)
+        self.mentor = np.repeat(np.arange(len(count), dtype=np.int32), count)
+        self.past = first + len(self.numbers)
         """The number that comes after these."""
-        return self.first + len(self.numbers)
 
 
 class Offered:
@@ -62,12 +78,12 @@ class Offered:
         self._weights = weights
         self._kinds: dict[tuple[str, bool], _Kind] = {}
         rows: tuple[tuple[str, bool, Factor, Iterable[Mapping[str, int]]], ...] = (
-            ("skills", False, Factor.SKILLS, (_strongest(person.skills) for person in mentors)),
-            ("skills", True, Factor.SKILLS, (_strongest(person.skills) for person in wanting)),
-            ("goals", False, Factor.GOALS, _goal_words(mentors, like) if terms else ()),
-            ("interests", False, Factor.INTERESTS, (_once(person.interests) for person in mentors)),
-            ("preferences", False, Factor.PREFERENCES, (_once(person.preferences) for person in mentors)),
-            ("preferences", True, Factor.PREFERENCES, (_once(person.preferences) for person in wanting)),
+            (*_SKILLS, Factor.SKILLS, (_strongest(person.skills) for person in mentors)),
+            (*_SKILLS_BACK, Factor.SKILLS, (_strongest(person.skills) for person in wanting)),
+            (*_GOALS, Factor.GOALS, _goal_words(mentors, like) if terms else ()),
+            (*_INTERESTS, Factor.INTERESTS, (_once(person.interests) for person in mentors)),
+            (*_PREFERENCES, Factor.PREFERENCES, (_once(person.preferences) for person in mentors)),
+            (*_PREFERENCES_BACK, Factor.PREFERENCES, (_once(person.preferences) for person in wanting)),
         )
         past = 0
         factors: list[int] = []
@@ -77,35 +93,67 @@ class Offered:
             factors += [int(factor)] * len(kind.numbers)
         kinds = self._kinds.values()
         self.names = tuple(word for kind in kinds for word in kind.numbers)
-        used = np.array([word for kind in kinds for word in kind.word], np.int64)
+        used = np.concatenate([kind.word for kind in kinds])
         order = np.argsort(used, kind="stable")  # mentors rise within a word
         count = np.bincount(used, minlength=past)
         self._users = np.zeros(past + 1, np.int64)
         np.cumsum(count, out=self._users[1:])
-        self._mentor = np.array([mentor for kind in kinds for mentor in kind.mentor], np.int32)[order]
-        self._strength = np.array([points for kind in kinds for points in kind.strength], np.int32)[order]
+        self._mentor = np.concatenate([kind.mentor for kind in kinds])[order]
+        self._strength = np.concatenate([kind.strength for kind in kinds])[order]
         self._factors = np.array(factors, np.int32)
-        goals = self._kinds["goals", False]
-        self._goals: dict[str, tuple[int, int]] = {
-            stem: (
-                number,
-                like._goals[stem][1] if like else _worth(weights, int(count[number]), len(mentors)),
-            )
-            for stem, number in goals.numbers.items()
+        each = {
+            Factor.SKILLS: weights.skill,
+            Factor.INTERESTS: weights.interest,
+            Factor.PREFERENCES: weights.preference,
         }
+        self._worth = np.array([each.get(Factor(factor), 0) for factor in factors], np.int64)
+        goals = self._kinds[_GOALS]
+        for stem, number in goals.numbers.items():
+            self._worth[number] = (
+                like._worth[like._kinds[_GOALS].numbers[stem]]
+                if like
+                else weights.goal_term * rarity(int(count[number]), len(mentors)) // 64
+            )
 
     def wanted_by(
         self, mentees: Sequence[Participant], giving: Mapping[str, Participant] | None = None
     ) -> Words:
         """What these mentees have in common with mentors; *giving* are peers, by id, as those who give."""
         weights = self._weights
-        backs = giving or {}
-        rows = [self._row(person, backs.get(person.person_id)) for person in mentees]
+        word: list[int] = []
+        weight: list[int] = []
+        count = []
+        number = {kind: made.numbers.get for kind, made in self._kinds.items()}
+        for person in mentees:
+            back = giving.get(person.person_id) if giving else None
+            parts: list[tuple[tuple[str, bool], Mapping[str, int]]] = [
+                (_SKILLS, _strongest(person.skills)),
+                (_SKILLS_BACK, _strongest(back.skills) if back else {}),
+                (_GOALS, dict.fromkeys(stems(person.goals), 1) if self._kinds[_GOALS].numbers else {}),
+                (_INTERESTS, _once(person.interests)),
+                (_PREFERENCES, _once(person.preferences)),
+                (_PREFERENCES_BACK, _once(back.preferences) if back else {}),
+            ]
+            before = len(word)
+            for kind, row in parts:
+                word += map(number[kind], row, _NOBODYS)
+                weight += row.values()
+            count.append(len(word) - before)
+        numbers, points = np.array(word, np.int32), np.array(weight, np.int64)
+        kept = numbers >= 0
+        points[kept] *= self._worth[numbers[kept]]
+        skills = kept & (self._factors[numbers] == Factor.SKILLS) if len(self._factors) else kept
+        points[skills] = np.minimum(points[skills], weights.skills_most)
+        kept &= points != 0
+        before_each = np.zeros(len(word) + 1, np.int64)
+        np.cumsum(kept, out=before_each[1:])
+        ends = np.zeros(len(count) + 1, np.int64)
+        np.cumsum(count, out=ends[1:])
         most = [weights.skills_most, weights.goals_most, weights.interests_most, weights.preferences_most]
         return Words(
-            start=csr(rows),
-            word=np.array([word for row in rows for word, _ in row], np.int32),
-            points=np.array([points for row in rows for _, points in row], np.int32),
+            start=before_each[ends],
+            word=numbers[kept],
+            points=points[kept].astype(np.int32),
             factor=self._factors,
             users=self._users,
             mentor=self._mentor,
@@ -113,42 +161,12 @@ class Offered:
             most=np.array(most, np.int32),
         )
 
-    def _row(self, person: Participant, giving: Participant | None) -> list[tuple[int, int]]:
-        """(word, points), the words of one factor beside each other."""
-        weights, goals = self._weights, self._goals
-        row = self._skills(person, back=False)
-        if giving is not None:
-            row += self._skills(giving, back=True)
-        if goals:
-            row += [goals[stem] for stem in stems(person.goals) if stem in goals]
-        row += self._each("interests", person.interests, weights.interest, back=False)
-        row += self._each("preferences", person.preferences, weights.preference, back=False)
-        if giving is not None:
-            row += self._each("preferences", giving.preferences, weights.preference, back=True)
-        return [entry for entry in row if entry[1]]
 
-    def _skills(self, person: Participant, *, back: bool) -> list[tuple[int, int]]:
-        numbers, each, most = (
-            self._kinds["skills", back].numbers,
-            self._weights.skill,
-            self._weights.skills_most,
-        )
-        return [
-            (numbers[skill], min(points * each, most))
-            for skill, points in _strongest(person.skills).items()
-            if skill in numbers
-        ]
-
-    def _each(self, kind: str, words: Iterable[str], points: int, *, back: bool) -> list[tuple[int, int]]:
-        numbers = self._kinds[kind, back].numbers
-        return [(numbers[word], points) for word in _once(words) if word in numbers]
-
-
-def _strongest(skills: Mapping[str, int]) -> dict[str, int]:
-    folded: dict[str, int] = {}
-    for skill, points in skills.items():
-        word = fold(skill)
-        folded[word] = max(points, folded[word]) if word in folded else points
+def _strongest(skills: Mapping[str, int]) -> Mapping[str, int]:
+    folded = dict(zip(map(fold, skills), skills.values(), strict=True))
+    if len(folded) < len(skills):
+        for skill, points in skills.items():
+            folded[fold(skill)] = max(points, folded[fold(skill)])
     return folded
 
 
@@ -159,16 +177,12 @@ def _once(words: Iterable[str]) -> dict[str, int]:
     return folded
 
 
-def _worth(weights: Weights, using: int, everybody: int) -> int:
-    """Points of a stem that so many of all mentors use."""
-    return weights.goal_term * rarity(using, everybody) // 64
-
-
 def _goal_words(mentors: Sequence[Participant], like: Offered | None) -> list[dict[str, int]]:
     """Each mentor's stems without those that so many use that they say nothing."""
     found = [stems(person.goals) for person in mentors]
     if like is not None:
-        return [dict.fromkeys((stem for stem in row if stem in like._goals), 1) for row in found]
-    using = Counter(stem for row in found for stem in row)
+        return [dict.fromkeys(filter(like._kinds[_GOALS].numbers.__contains__, row), 1) for row in found]
+    using = Counter(chain.from_iterable(found))
     most = min(_MOST_STEM_USERS, max(1, len(mentors) // _COMMON_STEM))
-    return [dict.fromkeys((stem for stem in row if using[stem] <= most), 1) for row in found]
+    telling = {stem for stem, count in using.items() if count <= most}
+    return [dict.fromkeys(filter(telling.__contains__, row), 1) for row in found]

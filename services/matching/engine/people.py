@@ -91,5 +91,5 @@ def check(pool: Pool) -> None:
                 raise InvalidPool(f"{person.person_id} has one total as a mentee and another as a mentor.")
             if not 0 <= person.priority <= HIGHEST_PRIORITY:
                 raise InvalidPool(f"The priority of {person.person_id} is not 0 to {HIGHEST_PRIORITY}.")
-            if not set(person.skills.values()) <= _RATINGS:
+            if not _RATINGS.issuperset(person.skills.values()):
                 raise InvalidPool(f"A skill of {person.person_id} is not rated 1 to 5.")

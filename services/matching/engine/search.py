@@ -47,6 +47,11 @@ class Found:
     """Whether the rounds were used up before the tolerance was reached."""
     exact_on_candidates: bool
     graph: Graph
+    """All candidates that were known in the end."""
+
+
+_NO_GRAPH: Final = Graph(np.zeros((0, 0), np.int32), np.zeros((0, 0), np.int32), np.zeros(0, np.int32))
+"""Until the end, so that no round's candidates are kept beside the next one's."""
 
 
 def search(
@@ -62,6 +67,7 @@ def search(
     floor = _below(people.bonus)
     graph = look(people, price, floor, k, threads, people.order, lambda done: tell("candidates", done))
     reach = reach_of(graph, k)
+    ceiling = _ceiling(people, graph)
     best: Found | None = None
     solved: Assignment | None = None
     for number in range(1, configuration.rounds + 1):
@@ -72,8 +78,9 @@ def search(
         price = _points(solved)
         held = _held(graph, people.bonus, price)
         floor = np.asarray(held - people.bonus, np.int32)
-        found = _missed(people, reach, price, floor, k, threads, partial(tell, f"round {number}: proving"))
-        now = _measure(people, graph, solved, price, held, found, number)
+        turned = _turned(people, number)
+        found = _missed(turned, reach, price, floor, k, threads, partial(tell, f"round {number}: proving"))
+        now = _measure(people, graph, solved, price, held, found, number, ceiling)
         if (
             best is None
             or now.value + _bonuses(people, now) > best.value + _bonuses(people, best)
@@ -81,10 +88,28 @@ def search(
         ):
             best = now
         if now.bound - now.value <= configuration.tolerance * now.value or not found.count.any():
-            return now
+            return replace(now, graph=graph)
         graph = _join(graph, found)
+        del found, now, before, held, turned  # of 100,000 people each of them is many megabytes
     assert best is not None
-    return replace(best, exhausted=True)
+    return replace(best, exhausted=True, graph=graph)
+
+
+def _turned(people: Population, number: int) -> Population:
+    """The same people with other draws in each round: whoever finds many mentors equally good takes a few of them from
+    where the draw says, and by the same draw would never see but those."""
+    bits = 13 * number % 63
+    draw = people.mentees.draw
+    other = ((draw << bits) | (draw >> (63 - bits))) & np.iinfo(np.int64).max
+    return people._replace(mentees=people.mentees._replace(draw=other))
+
+
+def _ceiling(people: Population, graph: Graph) -> int:
+    """The sum of the best that people could have, bonus included, of as many as there are places: nothing is worth
+    more. It proves what prices do not when people are all alike. *graph* holds everybody's best mentor."""
+    best = _held(graph, people.bonus, np.zeros(len(people.capacity), np.int32))
+    places = min(len(best), int(people.capacity.sum()))
+    return int(np.partition(best, len(best) - places)[len(best) - places :].sum())
 
 
 def _bonuses(people: Population, found: Found) -> int:
@@ -204,7 +229,14 @@ def _scores(mentor: Any, score: Any, count: Any, chosen: Any, out: Any) -> None:
 
 
 def _measure(
-    people: Population, graph: Graph, solved: Assignment, price: I32, held: I64, found: Graph, number: int
+    people: Population,
+    graph: Graph,
+    solved: Assignment,
+    price: I32,
+    held: I64,
+    found: Graph,
+    number: int,
+    ceiling: int,
 ) -> Found:
     profit = held.copy()
     _best_of(found.mentor, found.score, found.count, people.bonus, price, profit)
@@ -219,11 +251,11 @@ def _measure(
         price=price,
         profit=profit,
         value=value,
-        bound=dual - int(people.bonus[matched].sum()),
+        bound=min(dual, ceiling) - int(people.bonus[matched].sum()),
         rounds=number,
         exhausted=False,
         exact_on_candidates=solved.exact,
-        graph=graph,
+        graph=_NO_GRAPH,
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from services.matching.engine.arrays import I64, U64, UNKNOWN, Side
 from services.matching.engine.people import Participant, Pool
-from services.matching.engine.tree import Line
+from services.matching.engine.tree import Lines
 from services.matching.engine.words import fold, offset, primary
 
 HIGHEST_LEVEL: Final = 100
@@ -45,27 +45,29 @@ def side_of(
     draws: I64,
     numbers: Numbers,
     zones: Zones,
-    places: Sequence[Line],
+    places: Lines,
     constants: Sequence[int],
     language_words: int | None = None,
 ) -> Side:
     """*language_words* is the width of ``languages``: the mentors' side decides it, because a language that no mentor
     speaks is in common with nobody."""
-    spoken = [numbers.of("language", map(primary, person.languages)) for person in people]
+    tags = dict.fromkeys(person.languages for person in people)
+    bits = {each: numbers.of("language", map(primary, each)) for each in tags}
+    zone = {each: zones.of(each) for each in {person.time_zone for person in people}}
     level = [UNKNOWN if p.level is None else max(0, min(p.level, HIGHEST_LEVEL)) for p in people]
     teams = ((person.department, person.team) if person.team else "" for person in people)
     return Side(
         draw=draws,
         level=np.array(level, np.int16),
         office=np.array(numbers.of("office", (p.office for p in people)), np.int32),
-        zone=np.array([zones.of(p.time_zone) for p in people], np.int32),
+        zone=np.array([zone[p.time_zone] for p in people], np.int32),
         style=np.array(numbers.of("style", (fold(p.working_style or "") for p in people)), np.int32),
         department=np.array(numbers.of("department", (p.department for p in people)), np.int32),
         team=np.array(numbers.of("team", teams), np.int32),
-        languages=_bits(spoken, language_words),
-        first=np.array([place.first for place in places], np.int32),
-        last=np.array([place.last for place in places], np.int32),
-        depth=np.array([place.depth for place in places], np.int32),
+        languages=_bits([bits[person.languages] for person in people], language_words),
+        first=places.first,
+        last=places.last,
+        depth=places.depth,
         constant=np.array(constants, np.int32),
     )
 

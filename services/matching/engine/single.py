@@ -44,13 +44,12 @@ def solve(encoded: Encoded, configuration: Configuration, threads: int, progress
     optimum = _outcome(people, found, mentor, most)
     score = _scores(people, mentor)
     graph = _with_pairs(found.graph, mentor, score)
-    liked = preferences_of(people, graph)
-    blocking = blocking_pairs(graph, people.capacity, liked, mentor)
+    blocking = blocking_pairs(people, graph, mentor)
     if configuration.method is not Method.OPTIMAL:
         progress("proposals", 0.0)
-        chosen = _PROPOSE[configuration.method](graph, people.capacity, liked)
+        chosen = _PROPOSE[configuration.method](graph, people.capacity, preferences_of(people, graph))
         stability = Stability(
-            blocking_pairs=blocking_pairs(graph, people.capacity, liked, chosen),
+            blocking_pairs=blocking_pairs(people, graph, chosen),
             optimum=int(score.sum()),
             optimum_blocking_pairs=blocking,
             value_lost=int(score.sum()) - int(_scores(people, chosen).sum()),
@@ -68,7 +67,7 @@ def solve(encoded: Encoded, configuration: Configuration, threads: int, progress
         stage = raise_lowest(people, graph, mentor, score.astype(np.int32), configuration.fairness_loss)
         raised = Raise(stage.lowest_before, stage.lowest_after, int(score.sum()) - stage.value)
         optimum = _outcome(people, found, stage.mentor, most)
-        blocking_now = blocking_pairs(graph, people.capacity, liked, stage.mentor)
+        blocking_now = blocking_pairs(people, graph, stage.mentor)
     else:
         blocking_now = blocking
     lost = 0 if raised is None else raised.value_given_up

@@ -23,20 +23,26 @@ class Preferences:
 
 
 @compiled
+def _likes(special: Any, draw: int, other_draw: int, i: int, j: int, score: int) -> Any:
+    """What mentee *i* and mentor *j* think of each other."""
+    mine = np.int64(score)
+    theirs = mine
+    for place in range(special.start[i], special.start[i + 1]):
+        if special.mentor[place] == j:
+            mine -= special.by_mentor[place]
+            theirs -= special.by_mentee[place]
+    # The draw's upper bits decide between equal ones, on both sides alike and strictly.
+    tie = (draw ^ other_draw) & 0xFFFFFFFF
+    return (mine << 32) | tie, (theirs << 32) | tie
+
+
+@compiled
 def _own_points(p: Any, graph: Any, by_mentee: Any, by_mentor: Any) -> None:
+    special, draw, draws = p.special, p.mentees.draw, p.mentors.draw
     for i in range(len(graph.count)):
         for a in range(graph.count[i]):
             j = graph.mentor[i, a]
-            mine = np.int64(graph.score[i, a])
-            theirs = mine
-            for place in range(p.special.start[i], p.special.start[i + 1]):
-                if p.special.mentor[place] == j:
-                    mine -= p.special.by_mentor[place]
-                    theirs -= p.special.by_mentee[place]
-            # The draw's upper bits decide between equal ones, on both sides alike and strictly.
-            tie = (p.mentees.draw[i] ^ p.mentors.draw[j]) & 0xFFFFFFFF
-            by_mentee[i, a] = (mine << 32) | tie
-            by_mentor[i, a] = (theirs << 32) | tie
+            by_mentee[i, a], by_mentor[i, a] = _likes(special, draw[i], draws[j], i, j, graph.score[i, a])
 
 
 def preferences_of(people: Population, graph: Graph) -> Preferences:
@@ -141,29 +147,35 @@ def _mentors_propose(start: Any, mentee: Any, liked: Any, capacity: Any, assigne
 
 
 @compiled
-def _count_blocking(graph: Any, capacity: Any, by_mentee: Any, by_mentor: Any, assigned: Any) -> int:
+def _count_blocking(p: Any, graph: Any, assigned: Any) -> int:
+    special, draw, draws, capacity = p.special, p.mentees.draw, p.mentors.draw, p.capacity
+    mentor, score, count = graph.mentor, graph.score, graph.count
     mentors = len(capacity)
     taken = np.zeros(mentors, np.int64)
     worst = np.full(mentors, np.int64(1) << 62, np.int64)
-    mine = np.full(len(assigned), -1, np.int64)
+    held = np.full(len(assigned), -1, np.int64)
     for i in range(len(assigned)):
-        for a in range(graph.count[i]):
-            if graph.mentor[i, a] == assigned[i]:
-                j = assigned[i]
+        for a in range(count[i]):
+            j = mentor[i, a]
+            if j == assigned[i]:
+                mine, theirs = _likes(special, draw[i], draws[j], i, j, score[i, a])
                 taken[j] += 1
-                worst[j] = min(worst[j], by_mentor[i, a])
-                mine[i] = by_mentee[i, a]
+                worst[j] = min(worst[j], theirs)
+                held[i] = mine
     blocking = 0
     for i in range(len(assigned)):
-        for a in range(graph.count[i]):
-            j = graph.mentor[i, a]
-            if j == assigned[i] or capacity[j] == 0 or by_mentee[i, a] <= mine[i]:
+        for a in range(count[i]):
+            j = mentor[i, a]
+            if j == assigned[i] or capacity[j] == 0:
                 continue
-            if taken[j] < capacity[j] or by_mentor[i, a] > worst[j]:
+            mine, theirs = _likes(special, draw[i], draws[j], i, j, score[i, a])
+            if mine > held[i] and (taken[j] < capacity[j] or theirs > worst[j]):
                 blocking += 1
     return blocking
 
 
-def blocking_pairs(graph: Graph, capacity: I64, preferences: Preferences, assigned: I32) -> int:
-    """Candidate pairs who would both rather have each other; none when the assignment is stable."""
-    return int(_count_blocking(graph, capacity, preferences.by_mentee, preferences.by_mentor, assigned))
+def blocking_pairs(people: Population, graph: Graph, assigned: I32) -> int:
+    """Candidate pairs who would both rather have each other; none when the assignment is stable. Ranks them as
+    :func:`preferences_of` does, without writing that down: a run whose pairs are the most valuable needs it for nothing
+    else."""
+    return int(_count_blocking(people, graph, assigned))

@@ -21,16 +21,18 @@ def tables_of(
     least, most = rules.minimum_level_gap, rules.maximum_level_gap
     if form is Form.PEER:
         least, most = None, rules.peer_level_gap
-    for mentee in range(size - 1):
-        for mentor in range(size - 1):
-            gap = mentor - mentee
-            if form is Form.REVERSE or (form is Form.PEER and gap < 0):
-                gap = -gap
-            away = max(0, low - gap, gap - high)
-            points = max(0, weights.experience - away * weights.experience_fall)
-            if (least is not None and gap < least) or (most is not None and gap > most):
-                points = INFEASIBLE
-            levels[mentee + 1, mentor + 1] = points
+    gap = np.arange(size - 1)[None, :] - np.arange(size - 1)[:, None]
+    if form is Form.REVERSE:
+        gap = -gap
+    elif form is Form.PEER:
+        gap = np.abs(gap)
+    away = np.maximum(0, np.maximum(low - gap, gap - high))
+    points = np.maximum(0, weights.experience - away * weights.experience_fall)
+    if least is not None:
+        points[gap < least] = INFEASIBLE
+    if most is not None:
+        points[gap > most] = INFEASIBLE
+    levels[1:, 1:] = points
     zones = np.zeros((len(offsets), len(offsets)), np.int32)
     for i, one in enumerate(offsets):
         for j, other in enumerate(offsets):

@@ -81,13 +81,14 @@ def _peer(size: Size, name: str, folder: Path, python: Any, before: list[Cell]) 
         return running.peer(python, name, folder / "dense.npz")
     for cell in reversed(before):
         smaller = next(one for one in cell.peers if one.name == name)
-        if cell.size.scarce != size.scarce or name not in _GROWTH:
+        if cell.size.scarce != size.scarce or name not in _GROWTH or not smaller.ran:
             continue
-        if not smaller.ran:
-            return Peer(name, False, smaller.why)
         projected = smaller.wall * (size.mentees / cell.size.mentees) ** _GROWTH[name]
         if projected > running.TIME_LIMIT:
-            return Peer(name, False, f"projected {projected / 60:,.0f} minutes")
+            took = f"{cell.size.name} took {smaller.wall:,.0f} s"
+            return Peer(
+                name, False, f"about {projected / 60:,.0f} minutes ({took}, and time grows as the square)"
+            )
         break
     return running.peer(python, name, folder / "candidates.npz")
 

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -45,6 +46,8 @@ def measure(size: Size, number: int, dsn: str | None) -> Newcomers:
         measured.sql, measured.sql_same = asyncio.run(sql.measure(dsn, encoded))
     live = Live(pool, CONFIGURATION, room=number)
     live.suggest(people[0])
+    gc.collect()
+    gc.freeze()  # as services do when they have started (shared/runtime/entry.py)
     for person in people:
         start = clock()
         live.suggest(person)

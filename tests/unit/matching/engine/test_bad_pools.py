@@ -168,14 +168,11 @@ def test_every_form_takes_empty_and_impossible_pools(configuration: Configuratio
         assert asked <= paired | {one.mentee_id for one in result.unmatched}, name
 
 
-IDENTICAL = {Form.FLASH: 4_000, Form.PEER: 1_500, Form.GROUP: 3_000}
-"""One-to-one and reverse are asked for more: they need least time for each."""
-
-
 @pytest.mark.parametrize("form", Form)
 def test_thousands_of_identical_people_end(form: Form) -> None:
-    """Bids, rounds, passes and looks all have a limit that people's number decides; this must only end."""
-    count = IDENTICAL.get(form, 20_000)
+    """100,000 take 10 to 60 seconds of a processor, in every form: bids, rounds, passes and looks have limits that
+    grow with people's number, and no round is needed to prove that everybody has the best there is."""
+    count = 6_000
     alike: dict[str, Any] = {"skills": {"law": 3}, "interests": ("chess",)}
     level = 8 if form is Form.REVERSE else 3
     mentees = tuple(mentee(f"a{number}", level=level, **alike) for number in range(count))
@@ -193,6 +190,7 @@ def test_thousands_of_identical_people_end(form: Form) -> None:
     assert matched == result.certificate.matched_at_most
     assert len({pair.score for pair in result.pairs}) == 1
     # Where the prices of people who are all alike prove little, that each has the best there is proves it.
-    assert form is Form.GROUP or result.certificate.within_tolerance
+    assert result.certificate.within_tolerance
+    assert result.certificate.rounds <= 2
     assert told[0] == ("reading", 0.0) and told[-1] == ("done", 1.0)
     assert all(0.0 <= done <= 1.0 for _, done in told)

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from services.matching.engine import Participant
+import pytest
+
+from services.matching.engine import Configuration, Objective, Participant
 from services.matching.engine.factors import Factor
-from tests.unit.matching.engine.support import run
+from services.matching.engine.match import match
+from tests.unit.matching.engine.support import crowd, run, scores
 
 PAGE = Path(__file__).parents[4] / "docs" / "architecture" / "matching.md"
 
@@ -31,3 +34,24 @@ def test_the_page_says_what_the_engine_does() -> None:
     page = PAGE.read_text()
     for number in ("31,000", "18,500", "5,001", "57,500", "57,501"):
         assert number in page
+
+
+@pytest.mark.parametrize("objective", Objective)
+@pytest.mark.parametrize("mentors", [15, 60])
+def test_a_certificate_is_added_up_from_scores_and_prices_alone(objective: Objective, mentors: int) -> None:
+    """What the page says, for a crowd: scores by the plain rules of the tests, prices from the run."""
+    pool, configuration = crowd(60, mentors), Configuration(objective=objective)
+    result = match(pool, configuration)
+    table = scores(pool, configuration)
+    each = 136_001 if objective is Objective.PEOPLE else 0
+    price = [result.prices.get(person.person_id, 0) for person in pool.mentors]
+    gains = [
+        max(
+            0,
+            *(score + each - price[j] for j, score in enumerate(row) if score >= 0 and pool.mentors[j].free),
+        )
+        for row in table.tolist()
+    ]
+    bound = sum(gains) + sum(p * person.free for p, person in zip(price, pool.mentors, strict=True))
+    assert result.certificate.bound == bound - each * len(result.pairs)
+    assert result.certificate.value <= result.certificate.bound <= 1.0001 * result.certificate.value

@@ -3,21 +3,21 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from services.matching.engine import Configuration, Participant, Pool
 from services.matching.engine.encode import encode
-from services.matching.engine.explain import explain
+from services.matching.engine.together import factors_of_all
 from tests.unit.matching.engine.support import random_pool
 
 
 def scores_of(pool: Pool) -> dict[tuple[str, str], int]:
     encoded = encode(pool, Configuration())
-    found = {}
-    for i, one in enumerate(encoded.mentees):
-        for j, other in enumerate(encoded.mentors):
-            found[one.person_id, other.person_id] = explain(encoded, i, j).score
-    return found
+    names = [(one.person_id, other.person_id) for one in encoded.mentees for other in encoded.mentors]
+    mentee, mentor = np.divmod(np.arange(len(names), dtype=np.int32), np.int32(len(encoded.mentors)))
+    points = factors_of_all(encoded.people, mentee, mentor).sum(axis=1)
+    return dict(zip(names, points.tolist(), strict=True))
 
 
 def without_each(person: Participant) -> list[tuple[str, Participant]]:
