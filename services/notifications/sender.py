@@ -6,8 +6,10 @@ repeats at most :data:`CONNECTIONS` mails, each once.
 """
 
 import asyncio
+import contextlib
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Final, Protocol
@@ -34,6 +36,10 @@ _EXTEND_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = (0.05, 1.0)
 _GATHER_SECONDS: Final = 0.05
 """What comes together is sent together: a round costs five transactions, however few mails it finds."""
+_TOGETHER_SECONDS: Final = 0.05
+"""So long an accepted mail may wait for those that other connections are sending, to be marked with them."""
+_YIELD_SECONDS: Final = 2.0
+"""So long a round gives way to events that come one after the other: for them somebody waits, and mail can."""
 _DOWN_SECONDS: Final = (0.5, 30.0)
 _QUIET_SECONDS: Final = 2.0
 """Connections without work are closed after so long."""
@@ -60,6 +66,7 @@ async def run(context: WorkerContext) -> None:
         lambda: Line(settings),
         stopping=stopping,
         wake=context.database.outbox_written,
+        consuming=context.consuming,
     )
     await sender.run()
 
@@ -75,14 +82,17 @@ class Sender:
         *,
         stopping: asyncio.Event,
         wake: asyncio.Event,
+        consuming: Callable[[], bool] = lambda: False,
         connections: int = CONNECTIONS,
     ) -> None:
         self._deliveries, self._renderer = deliveries, renderer
         self._lines = [open_line() for _ in range(connections)]
-        self._stopping, self._wake = stopping, wake
+        self._stopping, self._wake, self._consuming = stopping, wake, consuming
         self._down: ServerDown | None = None
         self._accepted: list[tuple[Letter, asyncio.Future[None]]] = []
         self._marking: asyncio.Task[None] | None = None
+        self._sending = 0
+        self._none_sending = asyncio.Event()
         self._down_rounds = 0
         self._database_tries = 0
         self._quiet = 0.0
@@ -93,6 +103,7 @@ class Sender:
         try:
             while not self._stopping.is_set():
                 try:
+                    await self._give_way()
                     taken = await self.round()
                 except Exception as error:
                     if not is_transient(error):
@@ -168,7 +179,8 @@ class Sender:
             return
         try:
             mail = self._renderer.mail(letter)
-            await line.send(mail)
+            with self._on_its_way():
+                await line.send(mail)
         except Refused as refused:
             self._note_up()
             await self._failed(letter, refused.code, permanent=refused.permanent)
@@ -189,8 +201,19 @@ class Sender:
                 correlation_id=notification.correlation_id,
             )
 
+    @contextlib.contextmanager
+    def _on_its_way(self) -> Iterator[None]:
+        self._sending += 1
+        self._none_sending.clear()
+        try:
+            yield
+        finally:
+            self._sending -= 1
+            if self._sending == 0:
+                self._none_sending.set()
+
     async def _mark_sent(self, letter: Letter) -> None:
-        """Returns when it is committed. What the connections bring at the same time shares a transaction."""
+        """Returns when it is committed. What the connections bring at about the same time shares a transaction."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._accepted.append((letter, done))
         if self._marking is None or self._marking.done():
@@ -199,6 +222,8 @@ class Sender:
 
     async def _mark_accepted(self) -> None:
         while self._accepted:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._none_sending.wait(), _TOGETHER_SECONDS)
             batch, self._accepted = self._accepted, []
             letters = [letter for letter, _ in batch]
             problem = None
@@ -261,6 +286,11 @@ class Sender:
         if self._down_rounds:
             log.info("the mail server can be used again")
         self._down_rounds = 0
+
+    async def _give_way(self) -> None:
+        until = time.monotonic() + _YIELD_SECONDS
+        while self._consuming() and time.monotonic() < until and not self._stopping.is_set():
+            await self._sleep(_GATHER_SECONDS)
 
     async def _rest(self, seconds: float) -> None:
         """Until something may have been queued: this process's own commits are a hint, the rest is polled."""
