@@ -6,10 +6,9 @@ repeats at most :data:`CONNECTIONS` mails, each once.
 """
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Final, Protocol
@@ -18,6 +17,7 @@ import structlog
 
 from services.notifications.deliveries import DatabaseDeliveries, Deliveries
 from services.notifications.letters import Letter
+from services.notifications.marks import Marks
 from services.notifications.mime import BadAddress
 from services.notifications.rendering import Renderer
 from services.notifications.smtp import Line, Mail, Refused, ServerDown
@@ -36,8 +36,6 @@ _EXTEND_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = (0.05, 1.0)
 _GATHER_SECONDS: Final = 0.05
 """What comes together is sent together: a round costs five transactions, however few mails it finds."""
-_TOGETHER_SECONDS: Final = 0.05
-"""So long an accepted mail may wait for those that other connections are sending, to be marked with them."""
 _YIELD_SECONDS: Final = 2.0
 """So long a round gives way to events that come one after the other: for them somebody waits, and mail can."""
 _DOWN_SECONDS: Final = (0.5, 30.0)
@@ -89,10 +87,7 @@ class Sender:
         self._lines = [open_line() for _ in range(connections)]
         self._stopping, self._wake, self._consuming = stopping, wake, consuming
         self._down: ServerDown | None = None
-        self._accepted: list[tuple[Letter, asyncio.Future[None]]] = []
-        self._marking: asyncio.Task[None] | None = None
-        self._sending = 0
-        self._none_sending = asyncio.Event()
+        self._marks = Marks(self._commit_sent)
         self._down_rounds = 0
         self._database_tries = 0
         self._quiet = 0.0
@@ -179,7 +174,7 @@ class Sender:
             return
         try:
             mail = self._renderer.mail(letter)
-            with self._on_its_way():
+            with self._marks.on_its_way():
                 await line.send(mail)
         except Refused as refused:
             self._note_up()
@@ -193,51 +188,13 @@ class Sender:
         else:
             failpoint("side_effect_before_mark")
             self._note_up()
-            await self._mark_sent(letter)
+            await self._marks.sent(letter)
             log.info(
                 "mail sent",
                 notification_id=notification.id,
                 template=str(notification.template),
                 correlation_id=notification.correlation_id,
             )
-
-    @contextlib.contextmanager
-    def _on_its_way(self) -> Iterator[None]:
-        self._sending += 1
-        self._none_sending.clear()
-        try:
-            yield
-        finally:
-            self._sending -= 1
-            if self._sending == 0:
-                self._none_sending.set()
-
-    async def _mark_sent(self, letter: Letter) -> None:
-        """Returns when it is committed. What the connections bring at about the same time shares a transaction."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._accepted.append((letter, done))
-        if self._marking is None or self._marking.done():
-            self._marking = asyncio.create_task(self._mark_accepted())
-        await done
-
-    async def _mark_accepted(self) -> None:
-        while self._accepted:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._none_sending.wait(), _TOGETHER_SECONDS)
-            batch, self._accepted = self._accepted, []
-            letters = [letter for letter, _ in batch]
-            problem = None
-            try:
-                await self._until_committed(partial(self._deliveries.sent, letters))
-            except Exception as error:  # noqa: BLE001 - it goes to those who wait for it
-                problem = error
-            for _, done in batch:
-                if done.done():  # nobody waits any more: cancelled while stopping
-                    continue
-                if problem is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(problem)
 
     async def _failed(self, letter: Letter, code: str, *, permanent: bool) -> None:
         notification = letter.notification
@@ -250,6 +207,9 @@ class Sender:
             attempts=notification.attempts + 1,
         )
         await self._until_committed(lambda: self._deliveries.refused(letter, code, permanent=permanent))
+
+    async def _commit_sent(self, letters: Sequence[Letter]) -> None:
+        await self._until_committed(partial(self._deliveries.sent, letters))
 
     async def _until_committed(self, mark: Callable[[], Awaitable[None]]) -> None:
         """Mark, however long the database is away: a mail that is sent and not marked is sent again."""
