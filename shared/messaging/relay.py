@@ -34,11 +34,7 @@ _STOP_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 0.5
 _LOCK: Final = 0x4F555442
 
-# All that this transaction does is to forget rows that have been sent; a server that crashes before it has written
-# that down gives them back, and they are sent again, in order. So the commit need not wait for the disk.
-_ALONE = Statement(
-    "SELECT pg_try_advisory_xact_lock(CAST(:lock AS bigint)), set_config('synchronous_commit', 'off', true)"
-)
+_ALONE = Statement("SELECT pg_try_advisory_xact_lock(CAST(:lock AS bigint))")
 # A statement of its own: it must see what the relay that held the lock before has deleted.
 _READ = Statement(
     "SELECT id, topic, key, event_id, payload, headers FROM outbox ORDER BY id LIMIT CAST(:limit AS bigint)"
@@ -144,7 +140,7 @@ class Relay:
     async def move_batch(self) -> int:
         """Send and delete one batch; returns how many rows were sent (0 also when another relay is active)."""
         async with self._database.moving() as connection:
-            ((active, _),) = await connection.fetch(_ALONE, {"lock": _LOCK})
+            ((active,),) = await connection.fetch(_ALONE, {"lock": _LOCK})
             rows = await self._read(connection) if active else []
             if not rows:
                 return 0
