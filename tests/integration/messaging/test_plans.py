@@ -8,8 +8,7 @@ from tests.support.toy import THINGS, Thing, Toy
 _ROWS = 3000
 
 
-async def _plan(uow: Uow, statement: Statement | None, values: dict[str, str]) -> str:
-    assert statement is not None
+async def _plan(uow: Uow, statement: Statement, values: dict[str, str]) -> str:
     explained = Statement("EXPLAIN " + statement.text)
     rows = await uow.connection.fetch(explained, {"tenant": uow.tenant, **values})
     return "\n".join(row[0] for row in rows)
@@ -22,6 +21,7 @@ async def test_rows_by_key_are_looked_up_however_large_the_table_has_grown(toy: 
         await uow.connection.fetch(THINGS.insert_sql, {"tenant": "acme", **THINGS.arrays(things)})
         some = [Thing(name, 2, "new", 1) for name in names[:100]]
         pairs = [(thing.thing_id, 1) for thing in some]
+        assert THINGS.update_sql is not None
         for statement, values in (
             (THINGS.update_sql, THINGS.arrays(some)),
             (THINGS.delete_sql, _keys(names[:100])),
