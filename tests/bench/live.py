@@ -146,7 +146,7 @@ class Live:
         query = "SELECT count(*) FROM notification WHERE state IN ('queued', 'sending')"
 
         async def none_left() -> bool:
-            return (await self.fetch("notifications", query))[0][0] == 0
+            return not any((await self.fetch("notifications", query))[0])
 
         await eventually(none_left, seconds=seconds, every=0.05, what="all mail sent")
         await self.quiet(seconds)
