@@ -48,7 +48,8 @@ services share the cores, and the three that hear the events take as much of the
 **Chains.** A hop is a commit, the relay's look, the broker, and the next consumer's transaction. An idle consumer hears
 a record within milliseconds, because its fetch is held by the broker; a busy one takes what comes in 20 ms or two, or
 in 250 ms where nobody waits for the effect. In *matching* a transaction is 23 round trips, in the others 8 to 10, so
-its hop is the longest when cores are short. Mail is sent when events leave time for it, at the latest after two seconds.
+its hop is the longest when cores are short. Mail is sent when events leave time for it, at the latest after two
+seconds.
 Beyond half of the machine's capacity latency is queueing: then Kafka and PostgreSQL take as much of the cores as the
 services, and a batch grows until its fixed cost no longer counts.
 
