@@ -5,4 +5,11 @@ from services.feedback.handlers import handlers
 from services.feedback.store import KINDS, summary
 from shared.runtime.service import Service
 
-SERVICE = Service(name="feedback", kinds=KINDS, handlers=handlers, api=api, summary=summary)
+SERVICE = Service(
+    name="feedback",
+    kinds=KINDS,
+    handlers=handlers,
+    api=api,
+    summary=summary,
+    unhurried=("person", "relationship", "proposal"),
+)

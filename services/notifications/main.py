@@ -15,4 +15,6 @@ SERVICE: Final = Service(
     api=api,
     summary=summary,
     workers=(Worker("sender", run),),
+    unhurried=("person",),
+    gather_seconds=0.25,  # nobody waits for the news of a mail
 )

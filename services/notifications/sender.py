@@ -6,6 +6,7 @@ repeats at most :data:`CONNECTIONS` mails, each once.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -16,6 +17,7 @@ import structlog
 
 from services.notifications.deliveries import DatabaseDeliveries, Deliveries
 from services.notifications.letters import Letter
+from services.notifications.marks import Marks
 from services.notifications.mime import BadAddress
 from services.notifications.rendering import Renderer
 from services.notifications.smtp import Line, Mail, Refused, ServerDown
@@ -34,6 +36,8 @@ _EXTEND_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = (0.05, 1.0)
 _GATHER_SECONDS: Final = 0.05
 """What comes together is sent together: a round costs five transactions, however few mails it finds."""
+_YIELD_SECONDS: Final = 2.0
+"""So long a round gives way to events that come one after the other: for them somebody waits, and mail can."""
 _DOWN_SECONDS: Final = (0.5, 30.0)
 _QUIET_SECONDS: Final = 2.0
 """Connections without work are closed after so long."""
@@ -60,6 +64,7 @@ async def run(context: WorkerContext) -> None:
         lambda: Line(settings),
         stopping=stopping,
         wake=context.database.outbox_written,
+        consuming=context.consuming,
     )
     await sender.run()
 
@@ -75,14 +80,14 @@ class Sender:
         *,
         stopping: asyncio.Event,
         wake: asyncio.Event,
+        consuming: Callable[[], bool] = lambda: False,
         connections: int = CONNECTIONS,
     ) -> None:
         self._deliveries, self._renderer = deliveries, renderer
         self._lines = [open_line() for _ in range(connections)]
-        self._stopping, self._wake = stopping, wake
+        self._stopping, self._wake, self._consuming = stopping, wake, consuming
         self._down: ServerDown | None = None
-        self._accepted: list[tuple[Letter, asyncio.Future[None]]] = []
-        self._marking: asyncio.Task[None] | None = None
+        self._marks = Marks(self._commit_sent)
         self._down_rounds = 0
         self._database_tries = 0
         self._quiet = 0.0
@@ -93,6 +98,7 @@ class Sender:
         try:
             while not self._stopping.is_set():
                 try:
+                    await self._give_way()
                     taken = await self.round()
                 except Exception as error:
                     if not is_transient(error):
@@ -168,7 +174,8 @@ class Sender:
             return
         try:
             mail = self._renderer.mail(letter)
-            await line.send(mail)
+            with self._marks.on_its_way():
+                await line.send(mail)
         except Refused as refused:
             self._note_up()
             await self._failed(letter, refused.code, permanent=refused.permanent)
@@ -181,38 +188,13 @@ class Sender:
         else:
             failpoint("side_effect_before_mark")
             self._note_up()
-            await self._mark_sent(letter)
+            await self._marks.sent(letter)
             log.info(
                 "mail sent",
                 notification_id=notification.id,
                 template=str(notification.template),
                 correlation_id=notification.correlation_id,
             )
-
-    async def _mark_sent(self, letter: Letter) -> None:
-        """Returns when it is committed. What the connections bring at the same time shares a transaction."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._accepted.append((letter, done))
-        if self._marking is None or self._marking.done():
-            self._marking = asyncio.create_task(self._mark_accepted())
-        await done
-
-    async def _mark_accepted(self) -> None:
-        while self._accepted:
-            batch, self._accepted = self._accepted, []
-            letters = [letter for letter, _ in batch]
-            problem = None
-            try:
-                await self._until_committed(partial(self._deliveries.sent, letters))
-            except Exception as error:  # noqa: BLE001 - it goes to those who wait for it
-                problem = error
-            for _, done in batch:
-                if done.done():  # nobody waits any more: cancelled while stopping
-                    continue
-                if problem is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(problem)
 
     async def _failed(self, letter: Letter, code: str, *, permanent: bool) -> None:
         notification = letter.notification
@@ -225,6 +207,9 @@ class Sender:
             attempts=notification.attempts + 1,
         )
         await self._until_committed(lambda: self._deliveries.refused(letter, code, permanent=permanent))
+
+    async def _commit_sent(self, letters: Sequence[Letter]) -> None:
+        await self._until_committed(partial(self._deliveries.sent, letters))
 
     async def _until_committed(self, mark: Callable[[], Awaitable[None]]) -> None:
         """Mark, however long the database is away: a mail that is sent and not marked is sent again."""
@@ -261,6 +246,11 @@ class Sender:
         if self._down_rounds:
             log.info("the mail server can be used again")
         self._down_rounds = 0
+
+    async def _give_way(self) -> None:
+        until = time.monotonic() + _YIELD_SECONDS
+        while self._consuming() and time.monotonic() < until and not self._stopping.is_set():
+            await self._sleep(_GATHER_SECONDS)
 
     async def _rest(self, seconds: float) -> None:
         """Until something may have been queued: this process's own commits are a hint, the rest is polled."""

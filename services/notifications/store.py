@@ -166,7 +166,7 @@ async def messages_to(uow: Uow, person_id: str, state: State) -> list[Notificati
 _DUE = "n.state IN ('queued', 'sending') AND (n.hold_until IS NULL OR n.hold_until <= clock_timestamp())"
 
 # One index probe per tenant that has anything under way, however long its queue is.
-_TENANTS = sa.text(f"""
+_TENANTS = Statement(f"""
     WITH RECURSIVE t AS (
         (SELECT n.tenant FROM notification n WHERE n.state IN ('queued', 'sending') ORDER BY n.tenant LIMIT 1)
         UNION ALL
@@ -208,7 +208,7 @@ _RELEASE = Statement("""
 
 async def tenants_with_mail(database: Database) -> list[str]:
     """Tenants that have something to send now, as the plumbing role sees them, which sees all queues."""
-    return [row.tenant for row in await database.glance(_TENANTS)]
+    return [row["tenant"] for row in await database.glance(_TENANTS)]
 
 
 async def lease_due(uow: Uow, limit: int, lease: timedelta) -> list[str]:

@@ -8,11 +8,11 @@ cannot send old rows after a successor has sent newer ones.
 
 import asyncio
 import itertools
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-import sqlalchemy as sa
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -32,7 +32,6 @@ log = structlog.get_logger()
 SEND_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 0.5
-_GATHER_SECONDS: Final = 0.01
 _LOCK: Final = 0x4F555442
 
 _ALONE = Statement("SELECT pg_try_advisory_xact_lock(CAST(:lock AS bigint))")
@@ -40,7 +39,7 @@ _ALONE = Statement("SELECT pg_try_advisory_xact_lock(CAST(:lock AS bigint))")
 _READ = Statement(
     "SELECT id, topic, key, event_id, payload, headers FROM outbox ORDER BY id LIMIT CAST(:limit AS bigint)"
 )
-_ANY = sa.text("SELECT 1 FROM outbox LIMIT 1")
+_ANY = Statement("SELECT 1 FROM outbox LIMIT 1")
 _DELETE = Statement("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
 
 
@@ -68,8 +67,11 @@ def _append(batch: BatchBuilder, row: _Row) -> bool:
 class Relay:
     """The relay task of one service process."""
 
-    def __init__(self, settings: Settings, database: Database, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, metrics: Metrics, *, gather_seconds: float = 0.01
+    ) -> None:
         self._settings, self._database, self._metrics = settings, database, metrics
+        self._gather_seconds = gather_seconds
         self._producer: AIOKafkaProducer | None = None
         self._stopping = asyncio.Event()
         self.waiting_for: str | None = None
@@ -81,8 +83,9 @@ class Relay:
         failures = moved = 0
         try:
             while not self._stopping.is_set():
-                told = moved > 0 or self._database.outbox_written.is_set()
+                told = moved == self._settings.relay_batch or self._database.outbox_written.is_set()
                 self._database.outbox_written.clear()
+                started = time.monotonic()
                 try:
                     moved = await self.move_batch() if told or await self._database.glance(_ANY) else 0
                 except Exception as error:  # noqa: BLE001 - the relay outlives every outage
@@ -99,7 +102,7 @@ class Relay:
                     await self._wait_for_rows()
                 elif moved < self._settings.relay_batch:
                     # The first row of a quiet time leaves at once; under load a round takes what gathers.
-                    await self._pause(_GATHER_SECONDS)
+                    await self._pause(self._gather_seconds - (time.monotonic() - started))
         finally:
             await self.discard_producer()
 
@@ -109,6 +112,8 @@ class Relay:
         self._database.outbox_written.set()
 
     async def _pause(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
         try:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:

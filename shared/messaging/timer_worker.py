@@ -12,6 +12,7 @@ from shared.messaging.metrics import Metrics
 from shared.messaging.processor import log_said
 from shared.messaging.tracing import Tracing
 from shared.persistence.database import Database, is_transient, is_unavailable
+from shared.persistence.driver import Statement
 from shared.persistence.timers import Timer
 from shared.persistence.uow import Cause, Uow
 from shared.runtime.backoff import backoff
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 
 _POLL_SECONDS: Final = 0.2
 
-_DUE = sa.text(
+_DUE = Statement(
     "SELECT DISTINCT tenant, kind FROM timer WHERE due_at <= app_now()"
     " AND (retry_at IS NULL OR retry_at <= clock_timestamp()) LIMIT 100"
 )

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from shared.persistence.driver import Connection, Statement, begun, is_lost
+from shared.persistence.driver import Connection, Statement, begun, is_lost, opened
 from shared.persistence.kinds import Kind
 from shared.persistence.uow import Uow
 from shared.runtime.settings import Settings
@@ -149,11 +149,11 @@ class Database:
         """A transaction of the plumbing role for the relay, which commits it itself."""
         return begun(self._plain, "BEGIN")
 
-    async def glance(self, statement: sa.TextClause) -> Sequence[Any]:
+    async def glance(self, statement: Statement) -> Sequence[Any]:
         """Rows of one statement of the plumbing role without a transaction around it: a third of the round
         trips, for looks that are repeated all day and mostly find nothing."""
-        async with self._plain.connect() as connection:
-            return (await connection.execute(statement)).fetchall()
+        async with opened(self._plain) as connection:
+            return await connection.fetch(statement, {})
 
     async def close(self) -> None:
         await self.app.dispose()

@@ -103,6 +103,16 @@ async def begun(engine: AsyncEngine, begin: str) -> AsyncIterator[Connection]:
             await connection.close()
 
 
+@asynccontextmanager
+async def opened(engine: AsyncEngine) -> AsyncIterator[Connection]:
+    """A connection of *engine*, which must be in autocommit mode, outside any transaction."""
+    connection, driver = await _open(engine)
+    try:
+        yield Connection(connection, driver)
+    finally:
+        await connection.close()
+
+
 async def _open(engine: AsyncEngine) -> tuple[AsyncConnection, Driver]:
     """After a restart of the server the pool is full of connections that asyncpg knows to be closed."""
     while True:

@@ -57,7 +57,7 @@ class Process:
         self.tracing = Tracing(service.name, settings.traces)
         self.broker = make_broker(settings, f"{service.name}-{settings.replica}")
         self.consumers = [self._consumer(topic) for topic in service.handlers.topics]
-        self.relay = Relay(settings, self.database, self.metrics)
+        self.relay = Relay(settings, self.database, self.metrics, gather_seconds=service.gather_seconds)
         self.timers = TimerWorker(self.database, service.handlers, self.metrics, self.tracing)
         self.health = Health(self.database)
         self.stopping = asyncio.Event()
@@ -76,7 +76,12 @@ class Process:
             tracing=self.tracing,
             most=self.settings.batch_max_records,
         )
-        return TopicConsumer(self.settings, self.broker, processor, self.metrics)
+        return TopicConsumer(
+            self.settings, self.broker, processor, self.metrics, unhurried=topic in self.service.unhurried
+        )
+
+    def _consuming(self) -> bool:
+        return any(consumer.busy for consumer in self.consumers)
 
     def _http(self) -> FastAPI:
         settings = self.settings
@@ -153,7 +158,7 @@ class Process:
         await self._wait_until("schema", self._schema_ready)
         self._spawn("relay", self.relay.run, lambda: self.relay.waiting_for)
         self._spawn("timers", self.timers.run, lambda: self.timers.waiting_for)
-        context = WorkerContext(self.settings, self.database, self.stopping)
+        context = WorkerContext(self.settings, self.database, self.stopping, self._consuming)
         for worker in (*self.service.workers, Worker("janitor", run_janitor)):
             self._spawn(worker.name, lambda worker=worker: self._supervise(worker, context), lambda: None)  # type: ignore[misc]
         await self._wait_until("kafka", self._broker_started)

@@ -1,7 +1,7 @@
 """What a service is made of, declared once in its ``main`` module."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,8 @@ class WorkerContext:
     settings: Settings
     database: Database
     stopping: asyncio.Event
+    consuming: Callable[[], bool] = lambda: False
+    """Whether events are being handled; work that can wait gives way to them."""
 
 
 Summary = Callable[[Uow], Awaitable[dict[str, int]]]
@@ -50,7 +52,11 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service: its name, rows, handlers, routes and workers."""
+    """One service: its name, rows, handlers, routes and workers.
+
+    Of the ``unhurried`` topics nobody waits for the effect of an event: while many come, they are left to gather.
+    Likewise ``gather_seconds`` is how long the relay lets gather what the service says, but for the first of it.
+    """
 
     name: str
     kinds: Sequence[Kind[Any]]
@@ -59,3 +65,5 @@ class Service:
     summary: Summary
     workers: Sequence[Worker] = field(default=())
     backlog: Sequence[Backlog] = field(default=())
+    unhurried: Collection[str] = field(default=())
+    gather_seconds: float = 0.01

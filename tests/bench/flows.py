@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.contracts import SERVICES, person_id
 from shared.contracts.pairs import RelationshipEnded
+from shared.contracts.people import PersonChanged
 from shared.messaging.kafka import make_reader, topic_name
 from shared.persistence.outbox import event_id
 from tests.bench.live import Live, recorded, terminated
@@ -159,6 +160,7 @@ async def terminations(
         before = {name: cpu_of(pid) for name, pid in live.pids.items()}
         due = await live.publish_at([terminated(_TENANT, n) for n in chosen], rate)
         await live.quiet()
+        await live.mailed()
         used = {name: (cpu_of(pid) - before[name]) / count * 1000 for name, pid in live.pids.items()}
         done.append(await _latency(live, rate, due, [(mentees[n], relationships[n]) for n in chosen], used))
     return done
@@ -174,6 +176,7 @@ async def _latency(
     )
     heard = dict(await live.fetch("notifications", query, _TENANT, "relationship"))
     people = dict(await live.fetch("matching", query, _TENANT, "person"))
+    said = dict(await live.fetch("profiles", _SAID, _TENANT, "person"))
     queued = await live.fetch(
         "notifications",
         "SELECT count(DISTINCT about_id) FROM notification"
@@ -186,13 +189,14 @@ async def _latency(
     ends = [
         heard[_derived("matching", RelationshipEnded.TYPE, relationship, 2)] for _, relationship in chosen
     ]
-    left = [
-        people[_derived("profiles", "mentoring.person.changed.v1", person_id(_TENANT, mentee), 2)]
-        for mentee, _ in chosen
+    changes = [
+        _derived("profiles", PersonChanged.TYPE, person_id(_TENANT, mentee), 2) for mentee, _ in chosen
     ]
+    known, left = [said[each] for each in changes], [people[each] for each in changes]
     values = [(end - moment) * 1000 for end, moment in zip(ends, due, strict=True)]
     hops = {
-        "HR to matching": percentile([(b - a) * 1000 for a, b in zip(due, left, strict=True)], 50),
+        "HR to profiles": percentile([(b - a) * 1000 for a, b in zip(due, known, strict=True)], 50),
+        "profiles to matching": percentile([(b - a) * 1000 for a, b in zip(known, left, strict=True)], 50),
         "matching to notifications": percentile(
             [(b - a) * 1000 for a, b in zip(left, ends, strict=True)], 50
         ),
@@ -200,19 +204,35 @@ async def _latency(
     return Latency(rate, values, hops, used)
 
 
+_SAID = (
+    "SELECT event_id, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8 FROM outbox_ledger"
+    " WHERE tenant = $1 AND topic = $2"
+)
+
+
 def _derived(service: str, type_: str, subject: str, version: int) -> str:
     data: Any = type("Fact", (), {"TYPE": type_, "subject": subject})()
     return event_id(service, _TENANT, data, version)
 
 
-async def commands(live: Live, rate: float, seconds: float) -> Latency:
+async def commands(live: Live, rate: float, seconds: float, *, alone: bool = False) -> Latency:
     """People change their profiles by REST; their events are read from Kafka. Everybody does so once at the same
-    rate before anything is measured: their tokens are known then, and the connections are there."""
-    tenant, count = f"{_TENANT}-rest", int(rate * seconds)
+    rate before anything is measured: their tokens are known then, and the connections are there.
+
+    *alone*: the other services do not run meanwhile, so that nobody hears the events beside the reader.
+    """
+    tenant, count = f"{_TENANT}-{'alone' if alone else 'rest'}", int(rate * seconds)
     await live.tenant(tenant)
     people = min(count, 1000)
     await live.publish([recorded(tenant, n) for n in range(people)])
     await live.quiet()
+    if not alone:
+        return await _commands(live, tenant, people, rate, count)
+    async with live.without("matching", "feedback", "notifications"):
+        return await _commands(live, tenant, people, rate, count)
+
+
+async def _commands(live: Live, tenant: str, people: int, rate: float, count: int) -> Latency:
     ids = [person_id(tenant, str(n)) for n in range(people)]
     tokens = [live.stack.token(identity, tenant) for identity in ids]
     pid = live.stack.replica("profiles").pid

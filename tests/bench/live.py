@@ -141,6 +141,27 @@ class Live:
 
         await eventually(still, seconds=seconds, every=0.05, what="quiet")
 
+    async def mailed(self, seconds: float = _PATIENCE) -> None:
+        """Until no mail waits for being sent: the sender lets events go first, and its work belongs to them."""
+        query = "SELECT count(*) FROM notification WHERE state IN ('queued', 'sending')"
+
+        async def none_left() -> bool:
+            return not any((await self.fetch("notifications", query))[0])
+
+        await eventually(none_left, seconds=seconds, every=0.05, what="all mail sent")
+        await self.quiet(seconds)
+
+    @asynccontextmanager
+    async def without(self, *services: str) -> AsyncIterator[None]:
+        """These services do not run for a while; afterwards they go on where they were."""
+        stopped = [replica for service in services for replica in self.stack.services[service]]
+        await asyncio.gather(*(replica.terminate() for replica in stopped))
+        try:
+            yield
+        finally:
+            await asyncio.gather(*(replica.start() for replica in stopped))
+            await self.quiet()
+
     # seeding
 
     async def pairs(self, tenant: str, mentees: Sequence[str], mentors: Sequence[str]) -> list[str]:

@@ -122,6 +122,8 @@ async def _in_processes(options: Options, results: Results, say: Say) -> None:
         if "rest" in figures:
             say("REST commands, 200 a second")
             results.rest = await flows.commands(live, 200, 20 if not options.quick else 3)
+            say("REST commands, profiles alone")
+            results.rest_alone = await flows.commands(live, 200, 20 if not options.quick else 3, alone=True)
         if "termination" in figures:
             rates = (50, 200, 500, 2000)
             results.terminations = await flows.terminations(live, rates, options.of(6_000), say)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from services.matching.domain.runs import Run
 from services.matching.store.tables import RUN, matching_run
 from shared.persistence.database import Database
+from shared.persistence.driver import Statement
 from shared.persistence.uow import Uow
 
 Row = Mapping[str, Any]
@@ -21,7 +22,7 @@ TABLES: Final = ("matching_run_people", *RESULT_TABLES)
 
 # work
 
-_TENANTS: Final = sa.text(
+_TENANTS: Final = Statement(
     "SELECT DISTINCT tenant, state = 'publishing' AS publish FROM matching_run"
     " WHERE state IN ('requested', 'running', 'publishing')"
     " AND (leased_until IS NULL OR leased_until < clock_timestamp())"
@@ -40,7 +41,7 @@ _EXTEND: Final = sa.text(
 
 async def tenants_with_runs(database: Database) -> list[tuple[str, bool]]:
     """Tenants with something to compute (False) or to publish (True) that is in nobody's hands."""
-    return [(row.tenant, row.publish) for row in await database.glance(_TENANTS)]
+    return [(row["tenant"], row["publish"]) for row in await database.glance(_TENANTS)]
 
 
 async def lease_next(uow: Uow, lease: timedelta, *, publish: bool) -> Run | None:

@@ -5,6 +5,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ async def queue_of(count: int) -> MemoryStore:
     return store
 
 
-def make(server: MailServer, deliveries: MemoryDeliveries, **more: int) -> Sender:
+def make(server: MailServer, deliveries: MemoryDeliveries, **more: Any) -> Sender:
     settings = server.settings()
     return Sender(
         deliveries,
@@ -333,6 +334,45 @@ async def test_it_wakes_on_the_hint_and_sends_what_came(server: MailServer) -> N
         await server.has(2)
     stopping.set()
     await asyncio.wait_for(task, 3)
+
+
+async def test_mails_that_are_accepted_together_are_marked_together(server: MailServer) -> None:
+    store = await queue_of(MAILS)
+    deliveries = MemoryDeliveries(store)
+    marked: list[int] = []
+    mark = deliveries.sent
+
+    async def counted(letters: Any) -> None:
+        marked.append(len(letters))
+        await mark(letters)
+
+    deliveries.sent = counted  # type: ignore[method-assign]
+    await until_quiet(make(server, deliveries, connections=4))
+    assert states(store) == {"sent": MAILS}
+    assert sum(marked) == MAILS
+    assert max(marked) <= 4, "a connection has at most one mail that is not marked yet"
+    assert len(marked) < MAILS, "not each by itself"
+
+
+async def test_it_gives_way_to_events_for_a_while_and_no_longer(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await queue_of(2)
+    consuming = True
+    sender = make(server, MemoryDeliveries(store), consuming=lambda: consuming)
+    task = asyncio.create_task(sender.run())
+    await asyncio.sleep(0.2)
+    assert server.kept == [], "events come first"
+    consuming = False
+    async with asyncio.timeout(10):
+        await server.has(2)
+    consuming = True
+    monkeypatch.setattr(module, "_YIELD_SECONDS", 0.1)
+    await hear(store, started())
+    async with asyncio.timeout(10):
+        await server.has(3)
+    sender._stopping.set()
+    await asyncio.wait_for(task, 10)
 
 
 async def test_without_a_mail_server_everything_stays_in_the_queue() -> None:
