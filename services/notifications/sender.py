@@ -33,6 +33,7 @@ BATCH: Final = 100
 LEASE: Final = timedelta(seconds=30)
 """After so long without a sign of life others take over what a sender holds."""
 _EXTEND_SECONDS: Final = 10.0
+_HELD_SECONDS: Final = LEASE.total_seconds() - 1  # clocks differ in speed, a little
 _POLL_SECONDS: Final = (0.05, 1.0)
 _GATHER_SECONDS: Final = 0.05
 """What comes together is sent together: a round costs five transactions, however few mails it finds."""
@@ -91,6 +92,7 @@ class Sender:
         self._down_rounds = 0
         self._database_tries = 0
         self._quiet = 0.0
+        self._held_until = 0.0
 
     async def run(self) -> None:
         """Send until told to stop; then finish the mails in hand and give the others back."""
@@ -127,7 +129,9 @@ class Sender:
         for tenant in await self._deliveries.tenants():
             if self._stopping.is_set() or self._server_is_down():
                 break
+            asked = time.monotonic()
             letters = await self._deliveries.lease(tenant, BATCH, LEASE)
+            self._held_until = asked + _HELD_SECONDS
             taken += len(letters)
             await self._send_all(letters)
         return taken
@@ -152,7 +156,7 @@ class Sender:
                 raise result
 
     async def _work(self, line: Sends, queue: deque[Letter], in_hand: dict[str, Letter]) -> None:
-        while queue and not self._stopping.is_set() and self._down is None:
+        while queue and not self._stopping.is_set() and self._down is None and self._holds():
             letter = queue.popleft()
             try:
                 await self._send(line, letter)
@@ -231,11 +235,18 @@ class Sender:
     async def _keep_lease(self, in_hand: dict[str, Letter]) -> None:
         while True:
             await asyncio.sleep(_EXTEND_SECONDS)
+            asked = time.monotonic()
             try:
                 await self._deliveries.extend(list(in_hand.values()), LEASE)
             except Exception as error:
                 if not is_transient(error):
                     raise
+            else:
+                self._held_until = asked + _HELD_SECONDS
+
+    def _holds(self) -> bool:
+        """Whether nobody else can have the mails in hand: not so after a freeze, when others may have sent them."""
+        return time.monotonic() < self._held_until
 
     def _note_down(self, down: ServerDown) -> None:
         if self._down is None and self._down_rounds == 0:

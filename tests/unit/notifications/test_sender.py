@@ -5,6 +5,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -290,6 +291,31 @@ async def test_a_frozen_sender_cannot_take_back_what_another_holds(server: MailS
     assert of(store, 0).state is State.SENT
     changed = [said for said in store.said if isinstance(said, NotificationChanged) and said.status == "sent"]
     assert len(changed) == 1
+
+
+async def test_who_was_frozen_past_the_lease_sends_nothing_more(
+    server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await queue_of(MAILS)
+    now, settings = [0.0], server.settings()
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    class Frozen(Line):
+        async def send(self, mail: object) -> None:
+            await super().send(mail)  # type: ignore[arg-type]
+            now[0] += LEASE.total_seconds()
+
+    sender = Sender(
+        MemoryDeliveries(store),
+        Renderer(settings.mail_from),
+        lambda: Frozen(settings),
+        stopping=asyncio.Event(),
+        wake=asyncio.Event(),
+        connections=1,
+    )
+    await sender.round()
+    assert len(server.kept) == 1
+    assert states(store) == {"sent": 1, "queued": MAILS - 1}
 
 
 async def test_told_to_stop_it_finishes_the_mail_in_hand_and_gives_the_rest_back(server: MailServer) -> None:
