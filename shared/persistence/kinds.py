@@ -30,8 +30,8 @@ _decode_json = msgspec.json.Decoder().decode
 
 _TYPES: dict[type[Any], str] = {
     sa.Text: "text",
+    sa.BigInteger: "bigint",  # before Integer, of which it is a subclass
     sa.Integer: "int",
-    sa.BigInteger: "bigint",
     sa.Boolean: "boolean",
     sa.Date: "date",
     sa.DateTime: "timestamptz",

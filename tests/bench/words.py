@@ -28,8 +28,8 @@ ratios say more than the rates. Rounds of the contenders alternate, and a ratio 
 WHERE = """## Where the time goes
 
 **Consumer path.** Two lanes keep the process's one core busy, so a rate is what its Python leaves of a second. Shares
-by py-spy: decoding 28 % (13 % of all is Pydantic), asyncpg, event loop and sockets 19 %, aiokafka 17 %, the handlers
-12 %, loading and locking five tables 7 %, writing rows 6 %, the inbox 2 %, the rest in parts below 3 %. The bare loop
+by py-spy: decoding 33 % (14 % of all is Pydantic), event loop and sockets 15 %, aiokafka 13 %, the handlers 8 %,
+loading and locking five tables 7 %, writing rows 7 %, the inbox 2 %, the rest in parts below 3 %. The bare loop
 has aiokafka, a decoder that builds one object and checks nothing, and the writing; it waits for PostgreSQL while it
 does none of them, and spends 5 µs on each row's arrays where ours spends two on its texts. It neither looks at what it
 overwrites nor could it refuse an event. What PostgreSQL does for an event differs by the five reads; row-level security

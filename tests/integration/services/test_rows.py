@@ -32,7 +32,7 @@ def of_each_kind(number: str) -> list[tuple[Kind[Any], Any]]:
     )
     proposal = Proposal(
         proposal_id=number, version=1, programme_id="g", mentor_id="m", mentee_id=number, attempt=1,
-        status=ProposalStatus.OPEN, mentor_accepted=True, mentee_accepted=False, score=-(2**62),
+        status=ProposalStatus.OPEN, mentor_accepted=True, mentee_accepted=False, score=2**62,
         reasons=[], proposed_at=THEN, expires_at=THEN + timedelta(days=3),
     )  # fmt: skip
     run = Run(
