@@ -17,7 +17,12 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any, Final, TypeVar, cast
 
+import numpy as np
 from numba import config, njit
+
+wide: Final[Any] = np.int64
+"""A number read from an array of narrower ones, widened: what is called with it is compiled for one kind of number and
+not for each. (For mypy any whole number.)"""
 
 F = TypeVar("F", bound=Callable[..., Any])
 

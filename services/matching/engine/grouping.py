@@ -6,10 +6,12 @@ import numpy as np
 
 from services.matching.engine.arrays import I32, I64
 from services.matching.engine.cohesion import agree, share_of, together
-from services.matching.engine.compiled import compiled
+from services.matching.engine.compiled import compiled, wide
 from services.matching.engine.pairwise import broken_rule, factors_of
 
 _IMPOSSIBLE: Final = -(1 << 60)
+_NOBODY: Final = wide(-1)
+"""Not a plain number, for which functions would be compiled once more."""
 
 
 class Groups(NamedTuple):
@@ -34,8 +36,8 @@ class Groups(NamedTuple):
 @compiled
 def seat(p: Any, t: Any, g: Any, assigned: Any) -> None:
     for i in range(len(assigned)):
-        j = assigned[i]
-        if j >= 0 and _gain(p, t, g, j, -1, i) > _IMPOSSIBLE:
+        j = wide(assigned[i])
+        if j >= 0 and _gain(p, t, g, j, _NOBODY, i) > _IMPOSSIBLE:
             _sit(p, t, g, i, j)
 
 
@@ -103,23 +105,23 @@ def improve(p: Any, t: Any, g: Any, near: Any, nearest: Any, strict: bool) -> in
     stay so, and no others are begun. Returns how many were made."""
     made = 0
     for i in range(len(g.mentor)):
-        own = g.mentor[i]
+        own = wide(g.mentor[i])
         seat = _place(g, i) if own >= 0 else -1
         stays = strict and own >= 0 and g.size[own] <= g.smallest
         loss = _loss(t, g, i) if own >= 0 else 0
         best, to, instead = 0, -1, -1
         for place in range(near.shape[1] + nearest.shape[1]):
             if place < near.shape[1]:
-                j = near[i, place]
+                j = wide(near[i, place])
             else:
                 other = nearest[i, place - near.shape[1]]
-                j = g.mentor[other] if other >= 0 else -1
+                j = wide(g.mentor[other]) if other >= 0 else -1
             if j < 0 or j == own or (strict and g.size[j] == 0 and g.smallest > 1):
                 continue
             for out in range(-1, g.size[j]):
                 if out < 0 and stays:
                     continue
-                k = g.members[j, out] if out >= 0 else -1
+                k = wide(g.members[j, out]) if out >= 0 else -1
                 gain = 0
                 # One call for both sides of an exchange: its machine code is long.
                 for side in range(2 if k >= 0 and own >= 0 else 1):
@@ -146,8 +148,8 @@ def improve(p: Any, t: Any, g: Any, near: Any, nearest: Any, strict: bool) -> in
 def settle(p: Any, t: Any, g: Any) -> int:
     """Fills groups that are too small or gives them up; returns how many there were."""
     small = 0
-    pulled = np.empty(len(g.trial), np.int32)
-    origin = np.empty(len(g.trial), np.int32)
+    pulled = np.empty(len(g.trial), np.int64)
+    origin = np.empty(len(g.trial), np.int64)
     for j in range(len(g.size)):
         if g.size[j] == 0 or g.size[j] >= g.smallest:
             continue
@@ -169,7 +171,7 @@ def settle(p: Any, t: Any, g: Any) -> int:
             if origin[number] >= 0:
                 _sit(p, t, g, pulled[number], origin[number])
         while g.size[j] > 0:
-            i = g.members[j, 0]
+            i = wide(g.members[j, 0])
             _leave(t, g, i)
             to = _best_group(p, t, g, i)
             if to >= 0:
@@ -183,7 +185,7 @@ def _best_group(p: Any, t: Any, g: Any, i: int) -> int:
     best, to = _IMPOSSIBLE, -1
     for j in range(len(g.size)):
         if g.smallest <= g.size[j] < g.capacity[j]:
-            gain = _gain(p, t, g, j, -1, i)
+            gain = _gain(p, t, g, j, _NOBODY, i)
             if gain > best:
                 best, to = gain, j
     return to
@@ -197,7 +199,7 @@ def _to_pull(p: Any, t: Any, g: Any, j: int) -> int:
         own = g.mentor[k]
         if own == j or (own >= 0 and g.size[own] == g.smallest):
             continue
-        gain = _gain(p, t, g, j, -1, k)
+        gain = _gain(p, t, g, j, _NOBODY, k)
         if gain > best and own >= 0:
             gain -= _loss(t, g, k)
         if gain > best:

@@ -1,4 +1,7 @@
-"""Pairs of peers cut from circles and improved by exchanges, compiled."""
+"""Pairs of peers cut from circles and improved by exchanges, compiled.
+
+People's numbers are widened where they are read from an array: a function is compiled once for each kind of number.
+"""
 
 from typing import Any, NamedTuple
 
@@ -6,16 +9,17 @@ import numpy as np
 
 from services.matching.engine.arrays import I32, I64
 from services.matching.engine.assignment import Graph
-from services.matching.engine.compiled import compiled
+from services.matching.engine.compiled import compiled, wide
 from services.matching.engine.pairwise import broken_rule, factors_of
 
 
 @compiled
 def worth(p: Any, columns: Any, i: Any, j: Any) -> int:
     """Twice the score of the pair and the bonus of both; -1 when a rule forbids it."""
-    if broken_rule(p, i, columns[j]) != 0:
+    column = wide(columns[j])
+    if broken_rule(p, i, column) != 0:
         return -1
-    return 2 * factors_of(p, i, columns[j]).sum() + p.bonus[i] + p.bonus[j]
+    return 2 * factors_of(p, i, column).sum() + p.bonus[i] + p.bonus[j]
 
 
 @compiled
@@ -34,7 +38,7 @@ def cut(p: Any, columns: Any, following: Any, mate: Any) -> int:
         if following[i] >= 0:
             led[following[i]] = True
     seen = np.zeros(size, np.bool_)
-    line = np.empty(size, np.int32)
+    line = np.empty(size, np.int64)
     gains = np.empty(size, np.int64)
     made = 0
     for turn in range(2):  # chains from their beginnings, then circles
@@ -112,7 +116,7 @@ def extend(p: Any, columns: Any, mate: Any, looks: int) -> int:
         if mate[i] >= 0:
             continue
         for j in range(len(mate)):
-            c = mate[j]
+            c = wide(mate[j])
             mine = worth(p, columns, i, j) if c >= 0 else -1
             if mine < 0:
                 continue
@@ -166,16 +170,16 @@ def improve(p: Any, columns: Any, near: Any, mate: Any, waiting: Any) -> int:
     now = np.zeros(len(mate), np.int64)
     for i in range(len(mate)):
         if mate[i] >= 0:
-            now[i] = worth(p, columns, i, mate[i])
+            now[i] = worth(p, columns, i, wide(mate[i]))
     for i in range(len(mate)):
         if not waiting[i]:
             continue
         waiting[i] = False
-        a = mate[i]
-        best, chosen, left = 0, -1, 0
+        a = wide(mate[i])
+        best, chosen, left = 0, wide(-1), 0
         for place in range(near.start[i], near.start[i + 1]):
-            j = near.partner[place]
-            c = mate[j]
+            j = wide(near.partner[place])
+            c = wide(mate[j])
             gain = 2 * near.score[place] + bonus[i] + bonus[j] - now[i] - now[j]
             others = 0
             if j == a:
@@ -189,7 +193,7 @@ def improve(p: Any, columns: Any, near: Any, mate: Any, waiting: Any) -> int:
         if chosen < 0:
             continue
         made += 1
-        c = mate[chosen]
+        c = wide(mate[chosen])
         _part(mate, now, i)
         _part(mate, now, chosen)
         mate[i], mate[chosen] = chosen, i

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from services.matching.engine.arrays import I32, Population
-from services.matching.engine.compiled import compiled
+from services.matching.engine.compiled import compiled, wide
 from services.matching.engine.pairwise import broken_rule
 
 _MOST_CHAINS = 1_000
@@ -45,7 +45,7 @@ def _chain(p: Any, assigned: Any, taken: Any, start: Any, members: Any, came: An
         kept = 0
         for place in range(left):
             j = unreached[place]
-            if broken_rule(p, i, j) != 0:
+            if broken_rule(p, wide(i), wide(j)) != 0:
                 unreached[kept] = j
                 kept += 1
                 continue

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from services.matching.engine.arrays import I32, I64, Population
-from services.matching.engine.compiled import compiled
+from services.matching.engine.compiled import compiled, wide
 from services.matching.engine.factors import Factor, Rule
 from services.matching.engine.pairwise import count_allowed, factors_of
 
@@ -32,7 +32,7 @@ class Common(NamedTuple):
 @compiled
 def _factors(p: Any, mentee: Any, mentor: Any, points: Any) -> None:
     for n in range(len(mentee)):
-        points[n] = factors_of(p, mentee[n], mentor[n])
+        points[n] = factors_of(p, wide(mentee[n]), wide(mentor[n]))
 
 
 def factors_of_all(people: Population, mentee: I32, mentor: I32) -> I64:
@@ -83,7 +83,7 @@ def common_words(people: Population, mentee: I32, mentor: I32) -> Common:
 @compiled
 def _count(p: Any, mentee: Any, begin: int, end: int, counts: Any) -> None:
     for n in range(begin, end):
-        count_allowed(p, mentee[n], counts[n])
+        count_allowed(p, wide(mentee[n]), counts[n])
 
 
 def count_rules(people: Population, mentee: I32, *, threads: int = 2) -> I64:

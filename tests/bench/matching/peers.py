@@ -3,8 +3,8 @@
 ``python peers.py NAME PROBLEM.npz RESULT.npz``. Needs numpy and that peer, nothing of ours. A problem holds the
 candidates (``mentor``, ``score``: [mentees, width]; ``count``: [mentees]), ``capacity`` [mentors] and ``bonus``
 [mentees], points for being matched at all. A dense one holds ``points`` [mentees, mentors], -1 where a rule forbids.
-The result is each mentee's mentor or -1, and the seconds and processor seconds that solving took, with building the
-peer's own data structures and without reading the file.
+The result is each mentee's mentor or -1, the seconds and processor seconds that solving took, with building the
+peer's own data structures and without reading the file, and the most memory that the process had in MiB.
 """
 
 import sys
@@ -178,7 +178,10 @@ def main() -> None:
     wall, cpu = time.perf_counter(), time.process_time()
     chosen = PEERS[name](problem)
     spent = time.perf_counter() - wall, time.process_time() - cpu
-    np.savez(Path(target), mentor=np.asarray(chosen, np.int32), spent=np.array(spent))
+    # Of this program alone: what the system counts for a process begins with whoever started it.
+    status = Path("/proc/self/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+    np.savez(Path(target), mentor=np.asarray(chosen, np.int32), spent=np.array(spent), peak=np.array(peak))
 
 
 if __name__ == "__main__":

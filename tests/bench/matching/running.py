@@ -1,11 +1,9 @@
 """Contenders in processes of their own, with limits, and what each took."""
 
-import os
 import resource
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +22,6 @@ class Process:
 
     ok: bool
     why: str
-    wall: float
-    cpu: float
-    peak_mib: float
 
 
 @dataclass(slots=True)
@@ -47,7 +42,6 @@ class Peer:
 
 def run(command: Sequence[str]) -> Process:
     """Runs to its end, or to a limit."""
-    start = time.perf_counter()
     child = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_limited, text=True
     )
@@ -61,8 +55,7 @@ def run(command: Sequence[str]) -> Process:
     timer.start()
     assert child.stderr is not None
     errors = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
+    child.wait()
     timer.cancel()
     why = ""
     if late.is_set():
@@ -71,9 +64,7 @@ def run(command: Sequence[str]) -> Process:
         memory = "MemoryError" in errors or "bad_alloc" in errors or "allocate" in errors
         last = (errors.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
         why = f"more than {MEMORY_LIMIT >> 30} GB" if memory else last[:120]
-    return Process(
-        not why, why, time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-    )
+    return Process(not why, why)
 
 
 def _limited() -> None:
@@ -92,9 +83,9 @@ def peer(python: Path, name: str, problem: Path) -> Peer:
     if not ended.ok:
         return Peer(name, False, ended.why)
     with np.load(target) as result:
-        mentor, (wall, cpu) = result["mentor"], result["spent"].tolist()
+        mentor, (wall, cpu), peak = result["mentor"], result["spent"].tolist(), float(result["peak"])
     value, matched, violations = _counted(problem, mentor)
-    return Peer(name, True, "", wall, cpu, ended.peak_mib, value, matched, violations)
+    return Peer(name, True, "", wall, cpu, peak, value, matched, violations)
 
 
 def _counted(problem: Path, mentor: Any) -> tuple[int, int, int]:
