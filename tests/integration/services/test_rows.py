@@ -24,6 +24,8 @@ WORDS = 'quote " backslash \\ line\nseparator \u2028 emoji \U0001f600 null'
 async def platform(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
     async with Platform.open(databases, tmp_path_factory.mktemp("issuer")) as platform:
         yield platform
+    async with databases.login("matching", "admin") as admin:
+        await admin.execute("DELETE FROM matching_run")  # nobody shall compute it
 
 
 def of_each_kind(number: str) -> list[tuple[Kind[Any], Any]]:
