@@ -90,6 +90,8 @@ async def test_tail_follows_until_it_is_interrupted(publisher: Publisher, toy: T
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # Whoever runs the tests in the background ignores Ctrl-C, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stdout is not None
     assert process.stderr is not None
