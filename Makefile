@@ -54,7 +54,7 @@ e2e: $(STAMP) ## Only the main job with all services
 bench: $(STAMP) ## How fast it is, into docs/bench.md; ARGS="--quick" or names of figures for a part
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-matching: $(STAMP) .cache/bench-matching/installed ## The engine beside other solvers, into docs/bench-matching.md; ARGS="--quick"
+bench-matching: $(STAMP) .cache/bench-matching/installed ## The engine beside other solvers, into docs/bench-matching.md; ARGS="--quick" or "--minutes 1"
 	$(BIN)/python -m tests.bench.matching --peers .cache/bench-matching/bin/python $(ARGS)
 
 .cache/bench-matching/installed: requirements/bench.txt

@@ -30,10 +30,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.matching", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the two smaller sizes only")
     parser.add_argument("--peers", type=Path, help="Python with requirements/bench.txt installed")
+    parser.add_argument("--minutes", type=float, default=15, help="at most so long for one peer (15)")
     parser.add_argument("--out", type=Path, help="default: docs/bench-matching.md for a whole run")
     given = parser.parse_args()
     sizes = _SIZES[:2] if given.quick else _SIZES
-    done = Run(quick=given.quick, load=os.getloadavg())
+    running.TIME_LIMIT = 60 * given.minutes
+    done = Run(quick=given.quick, load=os.getloadavg(), most_minutes=given.minutes)
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="mentoring-bench-"))
     # In a process of its own: whoever compiles keeps the compiler's memory.

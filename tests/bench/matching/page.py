@@ -14,7 +14,7 @@ from tests.bench.report import machine
 from tests.bench.timing import percentile
 
 _ABOUT = """Made by `make bench-matching` (`ARGS=--quick` for the two smaller sizes). One run on one machine; every
-contender in a process of its own with at most 8 GB and 15 minutes.
+contender in a process of its own with at most 8 GB and {limit:g} minutes.
 
 - **People** (`tests/bench/matching/people.py`): 300 skills in 25 families, 3 to 8 weighted wants, 4 to 14 offers with
   strength, goals of 8 to 30 words, 40 departments, 60 offices in ten time zones, 16 languages, levels 1 to 10, one
@@ -54,6 +54,7 @@ class Run:
     quick: bool
     load: tuple[float, float, float]
     minutes: float = 0.0
+    most_minutes: float = 15
     cells: list[Cell] = field(default_factory=list)
     newcomers: list[Newcomer] = field(default_factory=list)
 
@@ -65,7 +66,7 @@ def page_of(run: Run) -> str:
 def _lines(run: Run) -> Iterator[str]:
     yield "# How good and how fast matching is"
     yield ""
-    yield _ABOUT
+    yield _ABOUT.format(limit=run.most_minutes)
     quick = ", **a quick run: the smaller sizes**" if run.quick else ""
     yield f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {run.minutes:.0f} minutes{quick}"
     yield ""
