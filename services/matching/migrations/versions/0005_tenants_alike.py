@@ -8,3 +8,7 @@ down_revision = "0004"
 
 def upgrade() -> None:
     estimate_tenants_alike()
+
+
+def downgrade() -> None:
+    raise NotImplementedError("Migrations only go forward; restore a backup to go back.")
