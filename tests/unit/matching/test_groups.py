@@ -66,6 +66,13 @@ async def test_too_few_are_no_group(world: World) -> None:
     assert world.mentee("ann").found == "all-full"
 
 
+async def round_of(world: World, programme: str) -> None:
+    """A round and its computation."""
+    await world._fire((ROUND, programme))
+    (matching,) = [name for name in world.store.timers if name[0] == MATCHING]
+    await world._fire(matching)
+
+
 async def meanwhile(world: World, monkeypatch: pytest.MonkeyPatch, *told: EventData) -> None:
     """A round in which these are heard of after the look."""
     compute = solver.match
@@ -77,9 +84,7 @@ async def meanwhile(world: World, monkeypatch: pytest.MonkeyPatch, *told: EventD
 
     monkeypatch.setattr(solver, "match", slowly)
     world.now += timedelta(minutes=1)
-    await world._fire((ROUND, SPRING))
-    (matching,) = [name for name in world.store.timers if name[0] == MATCHING]
-    await world._fire(matching)
+    await round_of(world, SPRING)
 
 
 async def test_who_avoids_a_member_by_now_is_not_put_beside_them(
@@ -113,15 +118,11 @@ async def test_a_group_is_not_larger_than_the_mentors_room_by_now(
     async def overtaken(pool: Pool, configuration: Configuration, keep_alive: Any, **_: Any) -> Result:
         result = await compute(pool, configuration, keep_alive)
         monkeypatch.setattr(solver, "match", compute)
-        await world._fire((ROUND, "autumn"))
-        (matching,) = [name for name in world.store.timers if name[0] == MATCHING]
-        await world._fire(matching)
+        await round_of(world, "autumn")
         return result
 
     monkeypatch.setattr(solver, "match", overtaken)
     world.now += timedelta(minutes=1)
-    await world._fire((ROUND, SPRING))
-    (matching,) = [name for name in world.store.timers if name[0] == MATCHING]
-    await world._fire(matching)
+    await round_of(world, SPRING)
     assert world.load("mia").reserved == 3
     assert ("zoe", "mia") in world.open_pairs()

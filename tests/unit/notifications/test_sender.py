@@ -20,6 +20,7 @@ from shared.contracts.people import PersonStatus
 from shared.persistence.database import Database
 from shared.runtime.service import WorkerContext
 from tests.support.memory import NOW, MemoryStore
+from tests.support.waiting import eventually
 from tests.unit.notifications.mail import MailServer, MemoryDeliveries
 from tests.unit.notifications.support import (
     MENTEE,
@@ -385,9 +386,20 @@ async def test_it_gives_way_to_events_for_a_while_and_no_longer(
 ) -> None:
     store = await queue_of(2)
     consuming = True
-    sender = make(server, MemoryDeliveries(store), consuming=lambda: consuming)
+    asked = 0
+
+    def told() -> bool:
+        nonlocal asked
+        asked += 1
+        return consuming
+
+    sender = make(server, MemoryDeliveries(store), consuming=told)
     task = asyncio.create_task(sender.run())
-    await asyncio.sleep(0.2)
+
+    async def asked_three_times() -> bool:
+        return asked >= 3
+
+    await eventually(asked_three_times, seconds=10, what="a sender that asks whether events come first")
     assert server.kept == [], "events come first"
     consuming = False
     async with asyncio.timeout(10):
