@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from shared.contracts.compatibility import incompatibilities
-from shared.contracts.publish import golden_schemas
+from shared.contracts.published.schemas import golden_schemas
 
 Schema = dict[str, Any]
 

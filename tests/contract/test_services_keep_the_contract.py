@@ -10,7 +10,8 @@ import pytest
 
 from shared.contracts import EVENTS, TOPIC
 from shared.contracts.envelope import CONTENT_TYPE, HEADER_ROOM, MAX_DEPTH, TOMBSTONE, validate_event
-from shared.contracts.publish import asyncapi, read_samples
+from shared.contracts.publish import read_samples
+from shared.contracts.published.asyncapi import asyncapi
 from shared.messaging import codec, dead_letters
 from shared.messaging.codec import Decoder, Item
 from shared.messaging.event import Event
