@@ -73,7 +73,8 @@ class Redrive:
         return [{**row._asdict(), "died_at": row.died_at.isoformat()} for row in rows]
 
     async def redrive(self, caller: Caller, identity: str, *, dry_run: bool) -> dict[str, Any]:
-        """Handle the record again. Raises ``Conflict`` with the reason when it is refused again."""
+        """Handle the record again. Raises ``Conflict`` with the reason when it is refused again, or when it turns
+        out to be another tenant's."""
         tenant, row = await self._find(caller, identity)
         if await self._waits_in_outbox(identity):
             raise NotYetKnown("dead letter's record on Kafka")
@@ -83,18 +84,36 @@ class Redrive:
             raise Conflict("still_dead", f"It is refused again: {item.detail}")
         if item.verdict is Outcome.UNKNOWN:
             raise Conflict("not_handled", "This service has no handler for its type.")
+        if item.tenant != caller.tenant:
+            raise Conflict("of_another_tenant", "It is another tenant's, whose operators may redrive it.")
         if dry_run:
             return {"id": identity, "would": "handle", "event_type": item.type}
-        async with self._database.transaction(item.tenant) as uow:
-            outcome = await self._handle(uow, row.topic, item)
-            if item.tenant == tenant:
-                await self._settle(uow, identity, "redriven", caller)
-        if item.tenant != tenant:
+        if item.tenant == tenant:
             async with self._database.transaction(tenant) as uow:
+                outcome = await self._handle(uow, row.topic, item)
                 await self._settle(uow, identity, "redriven", caller)
-        log_said(uow)
+            log_said(uow)
+        else:
+            outcome = await self._redrive_unattributed(row.topic, item, caller, identity)
         log.info("dead letter redriven", id=identity, outcome=outcome, by=caller.subject)
         return {"id": identity, "outcome": str(outcome)}
+
+    async def _redrive_unattributed(self, topic: str, item: Item, caller: Caller, identity: str) -> Outcome:
+        """A letter that named no readable tenant when it died, and does by now.
+
+        Its effect and its settling are two tenants', so two transactions: where the second did not come, the
+        event has had its effect when it is redriven again, and the letter is settled all the same."""
+        outcome = Outcome.APPLIED
+        try:
+            async with self._database.transaction(item.tenant) as uow:
+                outcome = await self._handle(uow, topic, item)
+            log_said(uow)
+        except Conflict as conflict:
+            if conflict.code != "already_applied":
+                raise
+        async with self._database.transaction(UNATTRIBUTED) as uow:
+            await self._settle(uow, identity, "redriven", caller)
+        return outcome
 
     async def discard(self, caller: Caller, identity: str) -> dict[str, Any]:
         """Settle it without handling it."""

@@ -187,6 +187,37 @@ async def test_a_letter_that_names_no_tenant_is_everybodys_and_no_good(desk: Des
     assert await desk.discard(letter) == (200, "discarded")
 
 
+async def make_unattributed(desk: Desk, letter: str, state: str = "open") -> None:
+    """As if its tenant had not been readable when it died, and is now."""
+    async with desk.platform.databases.login("profiles", "admin") as admin:
+        await admin.execute("DELETE FROM inbox WHERE tenant = $1 AND outcome = 'dead'", desk.tenant)
+        changed = "UPDATE dead_letter SET tenant = '-', state = $2 WHERE id = $1"
+        assert await admin.execute(changed, letter, state) == "UPDATE 1"
+
+
+async def test_a_letter_whose_tenant_is_readable_by_now_is_settled_after_a_crash_too(desk: Desk) -> None:
+    (letter,) = await desk.refused(recorded(desk))
+    await desk.set_up()
+    await make_unattributed(desk, letter)
+    assert await desk.redrive(letter) == (200, "applied")
+    assert await desk.redrive(letter) == (409, "already_settled")
+    await make_unattributed(desk, letter)  # what a crash before the settling leaves
+    assert await desk.redrive(letter) == (200, "applied")
+    assert await desk.redrive(letter) == (409, "already_settled")
+    assert await desk.said() == 1
+
+
+async def test_whoever_redrives_an_unattributed_letter_acts_in_their_own_tenant_only(desk: Desk) -> None:
+    (letter,) = await desk.refused(recorded(desk))
+    await desk.set_up()
+    await make_unattributed(desk, letter)
+    stranger = Desk(desk.platform, new_tenant())
+    assert await stranger.redrive(letter) == (409, "of_another_tenant")
+    assert await stranger.redrive(letter, dry_run=True) == (409, "of_another_tenant")
+    assert await desk.people() == []
+    assert await desk.redrive(letter) == (200, "applied")
+
+
 async def test_nobody_settles_another_tenants_letter(desk: Desk) -> None:
     (letter,) = await desk.refused(recorded(desk))
     stranger = Desk(desk.platform, new_tenant())
