@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from shared.messaging.kafka import make_producer, make_reader, topic_name
+from aiokafka import AIOKafkaConsumer
+
+from shared.messaging.kafka import make_producer, topic_name
 from shared.messaging.relay import Relay
 from shared.persistence.outbox import OutboxRecord
 from shared.runtime.process import Process
+from tests.bench.arrivals import from_now_on
 from tests.bench.flows import Latency
 from tests.bench.timing import Rounds, Server, spending
 from tests.support.platform import Platform, service_of
@@ -80,12 +83,11 @@ class RelayContest:
 
     async def latency(self, rate: float, seconds: float) -> Latency:
         """Milliseconds from the end of a commit of ten rows to their arrival at a reader."""
+        async with from_now_on(self._settings, TOPIC) as reader:
+            return await self._latency(reader, rate, seconds)
+
+    async def _latency(self, reader: AIOKafkaConsumer, rate: float, seconds: float) -> Latency:
         relay = Relay(self._settings, self._process.database, self._process.metrics)
-        reader = make_reader(self._settings, topic_name(self._settings, TOPIC), client_id="bench")
-        await reader.start()
-        await reader.seek_to_end()
-        for partition in reader.assignment():
-            await reader.position(partition)
         stamp = datetime.now(UTC).isoformat()
         seen: dict[str, float] = {}
         committed: dict[str, float] = {}
@@ -96,9 +98,7 @@ class RelayContest:
                 for records in (await reader.getmany(timeout_ms=1000)).values():
                     now = time.perf_counter()
                     for record in records:
-                        # Older records may have been fetched before the reader went to the end.
-                        if (name := dict(record.headers).get("bench-id", b"").decode()).startswith(stamp):
-                            seen[name] = now
+                        seen[dict(record.headers)["bench-id"].decode()] = now
 
         tasks = [asyncio.create_task(relay.run()), asyncio.create_task(watch())]
         began = time.perf_counter()
@@ -121,5 +121,4 @@ class RelayContest:
             relay.stop()
             tasks[1].cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await reader.stop()
         return Latency(rate, [(seen[name] - moment) * 1000 for name, moment in committed.items()])
