@@ -16,11 +16,11 @@ from typing import Any, Final, NamedTuple
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.messaging.kafka import make_producer, stop_producer, topic_name
 from shared.messaging.metrics import Metrics
+from shared.messaging.partitions import partition_of
 from shared.persistence.database import Database, is_unavailable
 from shared.persistence.driver import Connection, Statement
 from shared.runtime.backoff import backoff
@@ -52,10 +52,6 @@ class _Row(NamedTuple):
     event_id: str
     payload: bytes | None
     headers: dict[str, str]
-
-
-_partition_of = DefaultPartitioner()
-"""Kafka's own: the same key is in the same partition, whoever sends it."""
 
 
 def _append(batch: BatchBuilder, row: _Row) -> bool:
@@ -204,15 +200,14 @@ class Relay:
     async def _by_partition(
         self, producer: AIOKafkaProducer, rows: Sequence[_Row]
     ) -> dict[tuple[str, int], list[_Row]]:
-        partitions = {}
+        topics = {}
         for topic in {row.topic for row in rows}:
             name = topic_name(self._settings, topic)
-            partitions[topic] = name, sorted(await producer.partitions_for(name))
+            topics[topic] = name, len(await producer.partitions_for(name))
         grouped: dict[tuple[str, int], list[_Row]] = {}
         for row in rows:
-            name, numbers = partitions[row.topic]
-            partition = _partition_of(row.key.encode(), numbers, numbers)
-            grouped.setdefault((name, partition), []).append(row)
+            name, count = topics[row.topic]
+            grouped.setdefault((name, partition_of(row.key.encode(), count)), []).append(row)
         return grouped
 
     async def _started_producer(self) -> AIOKafkaProducer:
