@@ -51,7 +51,7 @@ class RelayContest:
         rest = len(self._records) - self._settings.relay_batch
         sent = 0
         with spending(self._server) as spent:
-            while moved := await self._process.relay.move_batch():
+            while moved := await self._process.relay.turn():
                 sent += moved
         if sent != rest:
             raise AssertionError(f"the relay has sent {sent} of {rest} records")
