@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.people import EnrolmentChanged, EnrolmentStatus, Role
+from shared.messaging import relay as relay_module
 from shared.messaging.kafka import make_reader, topic_name
 from shared.messaging.relay import Relay
+from shared.persistence.database import is_unavailable
 from tests.support.toy import Toy
 from tests.support.waiting import eventually
 
@@ -74,6 +77,33 @@ async def test_a_turn_is_alone_and_sends_what_is_written_while_it_lasts(
     assert await toy.relay.turn() == 2
     assert (sends, moved_by_second) == ([1, 1], [0, 0])
     assert await second.turn() == 0
+    assert await read_all(toy, 2) == [("k1", 1), ("k1", 2)]
+
+
+async def test_a_turn_that_has_lost_its_lock_reads_no_more(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    send = toy.relay._send
+
+    async def send_and_lose_the_lock(rows: Sequence[Any]) -> list[int]:
+        sent = await send(rows)
+        await say_one(toy, "k1", 2)
+        ended = await toy.plumbing(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            f" WHERE locktype = 'advisory' AND objid = {relay_module._LOCK} AND datname = current_database()"
+        )
+        assert ended == [(True,)]
+        return sent
+
+    monkeypatch.setattr(toy.relay, "_send", send_and_lose_the_lock)
+    await say_one(toy, "k1", 1)
+    with pytest.raises(DBAPIError) as lost:
+        await toy.relay.turn()
+    assert is_unavailable(lost.value)
+    assert await toy.plumbing("SELECT key, sequence FROM outbox") == [("k1", 2)]
+    successor = Relay(toy.settings, toy.database, toy.metrics)
+    try:
+        assert await successor.turn() == 1
+    finally:
+        await successor.discard_producer()
     assert await read_all(toy, 2) == [("k1", 1), ("k1", 2)]
 
 
