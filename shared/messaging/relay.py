@@ -1,9 +1,10 @@
 """The relay: moves outbox rows to Kafka, in order per key, at least once.
 
 One relay per service is active at a time, under a transaction-level advisory lock that it holds for
-one batch (a few seconds at most). Rows are deleted only after all replicas have them. A send that hangs
-makes the relay throw its producer away *before* it gives up the lock, so that a revived connection
-cannot send old rows after a successor has sent newer ones.
+one turn: batch after batch while there are any, for a second, or for the five that a send may take. Each
+batch is read in the lock's transaction, so it is read only while the lock is held, and deleted in one of its
+own, only after all replicas have it. A send that hangs makes the relay throw its producer away *before* it
+gives up the lock, so that a revived connection cannot send old rows after a successor has sent newer ones.
 """
 
 import asyncio
@@ -16,11 +17,11 @@ from typing import Any, Final, NamedTuple
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.messaging.kafka import make_producer, stop_producer, topic_name
 from shared.messaging.metrics import Metrics
+from shared.messaging.partitions import partition_of
 from shared.persistence.database import Database, is_unavailable
 from shared.persistence.driver import Connection, Statement
 from shared.runtime.backoff import backoff
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 
 SEND_SECONDS: Final = 5.0
 _STOP_SECONDS: Final = 1.0
+_TURN_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 0.5
 _LOCK: Final = 0x4F555442
 
@@ -52,10 +54,6 @@ class _Row(NamedTuple):
     event_id: str
     payload: bytes | None
     headers: dict[str, str]
-
-
-_partition_of = DefaultPartitioner()
-"""Kafka's own: the same key is in the same partition, whoever sends it."""
 
 
 def _append(batch: BatchBuilder, row: _Row) -> bool:
@@ -80,14 +78,13 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until :meth:`stop`. Failures are retried with backoff and said once."""
-        failures = moved = 0
+        failures = 0
         try:
             while not self._stopping.is_set():
-                told = moved == self._settings.relay_batch or self._database.outbox_written.is_set()
+                told = self._database.outbox_written.is_set()
                 self._database.outbox_written.clear()
-                started = time.monotonic()
                 try:
-                    moved = await self.move_batch() if told or await self._database.glance(_ANY) else 0
+                    moved = await self.turn() if told or await self._database.glance(_ANY) else 0
                 except Exception as error:  # noqa: BLE001 - the relay outlives every outage
                     failures += 1
                     self._note(error)
@@ -100,9 +97,6 @@ class Relay:
                     self.waiting_for = None
                 if moved == 0:
                     await self._wait_for_rows()
-                elif moved < self._settings.relay_batch:
-                    # The first row of a quiet time leaves at once; under load a round takes what gathers.
-                    await self._pause(self._gather_seconds - (time.monotonic() - started))
         finally:
             await self.discard_producer()
 
@@ -137,25 +131,44 @@ class Relay:
             log.warning("relay is waiting", waiting_for=waiting_for, error=type(error).__name__)
         self.waiting_for = waiting_for
 
+    async def turn(self, seconds: float = _TURN_SECONDS) -> int:
+        """Send and delete batch after batch under one lock, until no more are known of or *seconds* have passed.
+        Returns how many rows were sent (0 also when another relay is active)."""
+        moved, ends = 0, time.monotonic() + seconds
+        async with self._database.moving() as lock:
+            ((active,),) = await lock.fetch(_ALONE, {"lock": _LOCK})
+            while active:
+                self._database.outbox_written.clear()
+                started = time.monotonic()
+                rows = await self._read(lock)
+                moved += await self._move(rows)
+                if len(rows) < self._settings.relay_batch:
+                    # The first row of a quiet time leaves at once; under load a round takes what gathers.
+                    if rows:
+                        await self._pause(min(started + self._gather_seconds, ends) - time.monotonic())
+                    active = self._database.outbox_written.is_set()
+                active = active and time.monotonic() < ends and not self._stopping.is_set()
+            await lock.commit()
+        return moved
+
     async def move_batch(self) -> int:
-        """Send and delete one batch; returns how many rows were sent (0 also when another relay is active)."""
-        async with self._database.moving() as connection:
-            ((active,),) = await connection.fetch(_ALONE, {"lock": _LOCK})
-            rows = await self._read(connection) if active else []
-            if not rows:
-                return 0
-            failpoint("outbox_read_before_produce")
-            try:
-                sent = await self._send(rows)
-            except BaseException:
-                # Also on cancellation: the lock must not be free while this producer may still send.
-                await self.discard_producer()
-                raise
-            failpoint("produced_before_outbox_delete")
-            if sent:
-                await connection.fetch(_DELETE, {"ids": sent})
-                await connection.commit()
-                self._metrics.relayed(len(sent))
+        """A turn of one batch."""
+        return await self.turn(0)
+
+    async def _move(self, rows: Sequence[_Row]) -> int:
+        if not rows:
+            return 0
+        failpoint("outbox_read_before_produce")
+        try:
+            sent = await self._send(rows)
+        except BaseException:
+            # Also on cancellation: the lock must not be free while this producer may still send.
+            await self.discard_producer()
+            raise
+        failpoint("produced_before_outbox_delete")
+        if sent:
+            await self._database.apply(_DELETE, {"ids": sent})
+            self._metrics.relayed(len(sent))
         if len(sent) < len(rows):
             raise KafkaError(f"{len(rows) - len(sent)} of {len(rows)} outbox rows were not accepted")
         return len(sent)
@@ -204,15 +217,14 @@ class Relay:
     async def _by_partition(
         self, producer: AIOKafkaProducer, rows: Sequence[_Row]
     ) -> dict[tuple[str, int], list[_Row]]:
-        partitions = {}
+        topics = {}
         for topic in {row.topic for row in rows}:
             name = topic_name(self._settings, topic)
-            partitions[topic] = name, sorted(await producer.partitions_for(name))
+            topics[topic] = name, len(await producer.partitions_for(name))
         grouped: dict[tuple[str, int], list[_Row]] = {}
         for row in rows:
-            name, numbers = partitions[row.topic]
-            partition = _partition_of(row.key.encode(), numbers, numbers)
-            grouped.setdefault((name, partition), []).append(row)
+            name, count = topics[row.topic]
+            grouped.setdefault((name, partition_of(row.key.encode(), count)), []).append(row)
         return grouped
 
     async def _started_producer(self) -> AIOKafkaProducer:

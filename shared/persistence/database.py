@@ -1,7 +1,7 @@
 """Connections of one service: the ``app`` role for work, the ``plumbing`` role for moving things."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
@@ -146,7 +146,7 @@ class Database:
             await connection.commit()
 
     def moving(self) -> AbstractAsyncContextManager[Connection]:
-        """A transaction of the plumbing role for the relay, which commits it itself."""
+        """A transaction of the plumbing role for the relay, which ends it itself."""
         return begun(self._plain, "BEGIN")
 
     async def glance(self, statement: Statement) -> Sequence[Any]:
@@ -154,6 +154,11 @@ class Database:
         trips, for looks that are repeated all day and mostly find nothing."""
         async with opened(self._plain) as connection:
             return await connection.fetch(statement, {})
+
+    async def apply(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        """One statement of the plumbing role that is committed by itself."""
+        async with opened(self._plain) as connection:
+            await connection.fetch(statement, values)
 
     async def close(self) -> None:
         await self.app.dispose()

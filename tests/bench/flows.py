@@ -2,16 +2,21 @@
 
 import asyncio
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from aiokafka import AIOKafkaConsumer
 
 from shared.contracts import SERVICES, person_id
 from shared.contracts.pairs import RelationshipEnded
 from shared.contracts.people import PersonChanged
 from shared.messaging.kafka import make_reader, topic_name
 from shared.persistence.outbox import event_id
+from shared.runtime.entry import spare_collections
+from tests.bench.arrivals import from_now_on
 from tests.bench.live import Live, recorded, terminated
 from tests.bench.timing import cpu_of, memory_of, percentile
 
@@ -28,6 +33,11 @@ class Latency:
     """Median of each hop, milliseconds."""
     cpu: dict[str, float] = field(default_factory=dict)
     """CPU milliseconds of each process for one of them."""
+
+    def __post_init__(self) -> None:
+        # A reader may have a record a moment before its writer has heard of the commit; more is a defect of the bench.
+        if self.values and min(self.values) < -1:
+            raise AssertionError(f"an effect came {-min(self.values):,.1f} ms before its cause")
 
     def at(self, percent: float) -> float:
         return percentile(self.values, percent)
@@ -233,15 +243,19 @@ async def commands(live: Live, rate: float, seconds: float, *, alone: bool = Fal
 
 
 async def _commands(live: Live, tenant: str, people: int, rate: float, count: int) -> Latency:
+    async with from_now_on(live.kafka, "person") as reader:
+        return await _timed_commands(live, reader, tenant, people, rate, count)
+
+
+async def _timed_commands(
+    live: Live, reader: AIOKafkaConsumer, tenant: str, people: int, rate: float, count: int
+) -> Latency:
+    run = f"rest-{uuid.uuid4().hex[:8]}-"
     ids = [person_id(tenant, str(n)) for n in range(people)]
     tokens = [live.stack.token(identity, tenant) for identity in ids]
+    spare_collections()  # of what the bench has made so far: one would delay the requests that are due
     pid = live.stack.replica("profiles").pid
     seen: dict[str, float] = {}
-    reader = make_reader(live.kafka, topic_name(live.kafka, "person"), client_id="bench")
-    await reader.start()
-    await reader.seek_to_end()
-    for partition in reader.assignment():
-        await reader.position(partition)
 
     async def watch() -> None:
         while len(seen) < people + count:
@@ -249,7 +263,7 @@ async def _commands(live: Live, tenant: str, people: int, rate: float, count: in
                 now = time.time()
                 for record in records:
                     name = dict(record.headers)["ce_correlationid"].decode()
-                    if name.startswith("rest-"):
+                    if name.startswith(run):
                         seen.setdefault(name, now)
 
     waiting: asyncio.Queue[int | None] = asyncio.Queue()
@@ -260,7 +274,7 @@ async def _commands(live: Live, tenant: str, people: int, rate: float, count: in
                 who = number % people
                 form = {"goals": f"goal {number}", "skills_offered": {"Python": 3}}
                 path = f"/people/{ids[who]}/profile"
-                await client.ask("PUT", path, tokens[who], form, correlation=f"rest-{number}")
+                await client.ask("PUT", path, tokens[who], form, correlation=f"{run}{number}")
 
     watching = asyncio.create_task(watch())
     callers = [asyncio.create_task(caller()) for _ in range(16)]
@@ -275,7 +289,7 @@ async def _commands(live: Live, tenant: str, people: int, rate: float, count: in
             if number == people:
                 before = cpu_of(pid)
             if number >= people:
-                due[f"rest-{number}"] = moment
+                due[f"{run}{number}"] = moment
             waiting.put_nowait(number)
         for _ in callers:
             waiting.put_nowait(None)
@@ -285,7 +299,6 @@ async def _commands(live: Live, tenant: str, people: int, rate: float, count: in
         for task in (watching, *callers):
             task.cancel()
         await asyncio.gather(watching, *callers, return_exceptions=True)
-        await reader.stop()
     used = (cpu_of(pid) - before) / count * 1000
     return Latency(
         rate, [(seen[name] - moment) * 1000 for name, moment in due.items()], {}, {"profiles-0": used}

@@ -39,19 +39,20 @@ class Relaying:
 
 @dataclass(slots=True)
 class Growth:
-    """Figure 7: some small bursts and one of ten times the size."""
+    """Figure 7: small bursts, and between them some of ten times the size."""
 
     small: list[Burst]
-    large: Burst
+    large: list[Burst]
 
     @property
     def factor(self) -> float:
-        return self.large.seconds / statistics.median(burst.seconds for burst in self.small)
+        small, large = ([burst.seconds for burst in each] for each in (self.small, self.large))
+        return statistics.median(large) / statistics.median(small)
 
     @property
     def memory(self) -> float:
-        """Memory of all services after the large burst through that after the last small one."""
-        return sum(self.large.memory.values()) / sum(self.small[-1].memory.values())
+        """Memory of all services after the last large burst through that after the first small one."""
+        return sum(self.large[-1].memory.values()) / sum(self.small[0].memory.values())
 
 
 @dataclass(slots=True)
@@ -192,7 +193,7 @@ def _raw(results: Results) -> Iterator[str]:
             )
         yield ""
     yield from _latencies(results)
-    bursts = [*results.replicas, *([*results.growth.small, results.growth.large] if results.growth else [])]
+    bursts = [*results.replicas, *([*results.growth.small, *results.growth.large] if results.growth else [])]
     if bursts:
         yield "| burst of HR events | replicas | people | events | seconds | events/s | memory of all, MiB | flaws |"
         yield "|---|---|---|---|---|---|---|---|"

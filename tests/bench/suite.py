@@ -132,14 +132,17 @@ async def _in_processes(options: Options, results: Results, say: Say) -> None:
 
 
 async def _growth(options: Options, live: Live, say: Say) -> Growth:
-    people = options.of(2_000)
+    people = options.of(4_000)
     await flows.burst(live, "warm-up", people)
     small: list[Burst] = []
+    large: list[Burst] = []
     for number in range(3):
         say(f"growth: {people:,} people, round {number + 1} of 3")
         small.append(await flows.burst(live, f"small-{number}", people))
-    say(f"growth: {10 * people:,} people")
-    return Growth(small, await flows.burst(live, "large", 10 * people))
+        if number < 2:
+            say(f"growth: {10 * people:,} people, round {number + 1} of 2")
+            large.append(await flows.burst(live, f"large-{number}", 10 * people))
+    return Growth(small, large)
 
 
 async def _replicas(options: Options, live: Live, say: Say) -> list[Burst]:

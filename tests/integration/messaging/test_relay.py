@@ -2,14 +2,35 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.people import EnrolmentChanged, EnrolmentStatus, Role
+from shared.messaging import relay as relay_module
 from shared.messaging.kafka import make_reader, topic_name
 from shared.messaging.relay import Relay
+from shared.persistence.database import is_unavailable
 from tests.support.toy import Toy
 from tests.support.waiting import eventually
 
 KEYS, VERSIONS = 20, 25
+
+
+async def say_one(toy: Toy, key: str, version: int) -> None:
+    async with toy.database.transaction("acme") as uow:
+        uow.say(
+            EnrolmentChanged(
+                enrolment_id=key,
+                programme_id="p",
+                person_id="p",
+                role=Role.MENTEE,
+                status=EnrolmentStatus.ACTIVE,
+            ),
+            version=version,
+        )
 
 
 async def say_everything(toy: Toy) -> None:
@@ -17,17 +38,7 @@ async def say_everything(toy: Toy) -> None:
 
     async def one(key: int) -> None:
         for version in range(1, VERSIONS + 1):
-            async with toy.database.transaction("acme") as uow:
-                uow.say(
-                    EnrolmentChanged(
-                        enrolment_id=f"k{key}",
-                        programme_id="p",
-                        person_id="p",
-                        role=Role.MENTEE,
-                        status=EnrolmentStatus.ACTIVE,
-                    ),
-                    version=version,
-                )
+            await say_one(toy, f"k{key}", version)
 
     await asyncio.gather(*(one(key) for key in range(KEYS)))
 
@@ -46,8 +57,59 @@ async def read_all(toy: Toy, count: int) -> list[tuple[str, int]]:
     return found
 
 
-async def test_two_relays_keep_the_order_of_every_key(toy: Toy) -> None:
+async def test_a_turn_is_alone_and_sends_what_is_written_while_it_lasts(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     second = Relay(toy.settings, toy.database, toy.metrics)
+    moved_by_second: list[int] = []
+    sends: list[int] = []
+    send = toy.relay._send
+
+    async def send_while_more_is_written(rows: Sequence[Any]) -> list[int]:
+        sends.append(len(rows))
+        if len(sends) == 1:
+            await say_one(toy, "k1", 2)
+        moved_by_second.append(await second.turn())
+        return await send(rows)
+
+    monkeypatch.setattr(toy.relay, "_send", send_while_more_is_written)
+    await say_one(toy, "k1", 1)
+    assert await toy.relay.turn() == 2
+    assert (sends, moved_by_second) == ([1, 1], [0, 0])
+    assert await second.turn() == 0
+    assert await read_all(toy, 2) == [("k1", 1), ("k1", 2)]
+
+
+async def test_a_turn_that_has_lost_its_lock_reads_no_more(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    send = toy.relay._send
+
+    async def send_and_lose_the_lock(rows: Sequence[Any]) -> list[int]:
+        sent = await send(rows)
+        await say_one(toy, "k1", 2)
+        ended = await toy.plumbing(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            f" WHERE locktype = 'advisory' AND objid = {relay_module._LOCK} AND datname = current_database()"
+        )
+        assert ended == [(True,)]
+        return sent
+
+    monkeypatch.setattr(toy.relay, "_send", send_and_lose_the_lock)
+    await say_one(toy, "k1", 1)
+    with pytest.raises(DBAPIError) as lost:
+        await toy.relay.turn()
+    assert is_unavailable(lost.value)
+    assert await toy.plumbing("SELECT key, sequence FROM outbox") == [("k1", 2)]
+    successor = Relay(toy.settings, toy.database, toy.metrics)
+    try:
+        assert await successor.turn() == 1
+    finally:
+        await successor.discard_producer()
+    assert await read_all(toy, 2) == [("k1", 1), ("k1", 2)]
+
+
+async def test_two_relays_keep_the_order_of_every_key(toy: Toy) -> None:
+    # A turn of the second one is many small batches, so that rows are written between two of the same turn.
+    second = Relay(toy.settings.model_copy(update={"relay_batch": 3}), toy.database, toy.metrics)
     tasks = [asyncio.create_task(relay.run()) for relay in (toy.relay, second)]
     await say_everything(toy)
 
