@@ -91,7 +91,7 @@ class RunForm(BaseModel):
 
     run_id: Key | None = None
     """Chosen by the caller, so that the request can be repeated; else a new one."""
-    form: Literal["one-to-one", "reverse", "group"] | None = None
+    form: Literal["one-to-one", "reverse", "group", "peer"] | None = None
     """Short for the same name in *configuration*."""
     configuration: dict[str, Any] = {}
     """Differences from the programme's configuration, by name: ``{"weights": {"skill": 800}}``."""
