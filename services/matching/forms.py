@@ -291,5 +291,7 @@ class ExplainView(BaseModel):
     """Whom the mentee got."""
     own_gain: int
     """Score less price with them."""
+    peers: bool = False
+    """Of a run of peers: *price* is then what the other one has as it is, and *own_gain* what the first has."""
     people_removed: int
     """How many have been erased since: with them gone, words count a little differently."""

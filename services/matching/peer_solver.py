@@ -69,6 +69,7 @@ def explain_peers(question: PeerQuestion) -> dict[str, Any]:
         "gain": pair.score - theirs,
         "own_mentor_id": question.ones_peer_id if question.ones_peer_id in column else None,
         "own_gain": own,
+        "peers": True,
     }
 
 

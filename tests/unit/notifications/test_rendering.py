@@ -90,8 +90,12 @@ def test_every_text_can_be_written_with_much_or_little_known(template: Template,
 def test_every_end_has_words_for_both_sides(role: Role, reason: EndReason, requeue: Requeue) -> None:
     words = text(letter(Template.PAIR_ENDED, role=role, reason=str(reason), requeue=str(requeue)))
     assert ("left the organisation" in words) == (reason is EndReason.LEFT)
-    on_the_list = "on the list for a new mentor, with priority" in words and "not on the list" not in words
-    assert on_the_list == (role is Role.MENTEE and requeue is Requeue.QUEUED)
+    wanted = "peer" if role is Role.PEER else "mentor"
+    on_the_list = f"on the list for a new {wanted}, with priority" in words and "not on the list" not in words
+    assert on_the_list == (role is not Role.MENTOR and requeue is Requeue.QUEUED)
+    if role is Role.PEER:
+        assert "mentor " not in words
+        assert "mentee" not in words
     if role is Role.MENTOR:
         assert "list" not in words, "what becomes of the mentee is the mentee's own business"
 
