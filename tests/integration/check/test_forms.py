@@ -159,7 +159,7 @@ async def test_peers_from_settings_to_the_last_mail(new_platform: NewPlatform, j
         green(lived)
         assert lived.finding("I9").counts["starts and ends of pairs"] == 1
         for statement, shows in (
-            (f"UPDATE mentee SET place = 'free' WHERE tenant = $1 AND person_id = '{juniors[1]}'", "I8"),
+            (f"UPDATE mentee SET place = 'done' WHERE tenant = $1 AND person_id = '{juniors[1]}'", "I8"),
             ("UPDATE relationship SET peers = false WHERE tenant = $1 AND status = 'active'", "I9"),
         ):
             async with damaged(platform, "matching", statement, story.tenant):
