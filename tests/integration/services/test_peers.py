@@ -43,7 +43,8 @@ async def places_are_the_rows(matching: Instance, tenant: str) -> Counter[str]:
         assert (row.proposed, row.paired) == {"proposed": (1, 0), "paired": (0, 1)}.get(row.place, (0, 0)), (
             row
         )
-        assert row.standing == "eligible" or row.place in ("free", "done"), row
+        assert row.standing == "eligible" or row.place != "proposed", row
+        assert row.standing != "left" or row.place in ("free", "done"), row
     loads = await matching.rows(tenant, "SELECT active, reserved FROM mentor_load WHERE tenant = :tenant")
     assert {(row.active, row.reserved) for row in loads} <= {(0, 0)}
     return Counter(row.place for row in rows)
