@@ -141,7 +141,9 @@ def _keys(figures: Figures) -> Iterator[Key]:
             f"{figures.load.used:,} of {figures.load.places:,}, with"
             f" {counted(figures.load.mentors, 'mentor', 'mentors')}",
         )
-        yield Key("Unevenness of load", f"{figures.load.gini:.2f}", "Gini: 0 when all mentors have equally many")
+        yield Key(
+            "Unevenness of load", f"{figures.load.gini:.2f}", "Gini: 0 when all mentors have equally many"
+        )
     yield Key(
         "Choice",
         f"{figures.choice.median:,}",
