@@ -57,13 +57,13 @@ def explain_peers(question: PeerQuestion) -> dict[str, Any]:
     if question.ones_peer_id == question.other_id:
         verdict, sentence, theirs = NotPaired.PAIRED, "They are a pair.", 0
     elif pair.rules:
-        verdict, sentence = NotPaired.RULE, rule_sentence(pair.rules[0])
+        verdict, sentence = NotPaired.RULE, _sentence(pair.rules[0])
     else:
         verdict, sentence = _compared(pair.score, own, theirs)
     return {
         "verdict": verdict.value,
         "sentence": sentence,
-        **openly(pair),
+        **openly(pair, _sentence),
         "scarcity": 0,
         "price": theirs,
         "gain": pair.score - theirs,
@@ -71,6 +71,17 @@ def explain_peers(question: PeerQuestion) -> dict[str, Any]:
         "own_gain": own,
         "peers": True,
     }
+
+
+def _sentence(rule: Any) -> str:
+    """A rule as a sentence, where it means something else than with mentors."""
+    from services.matching.engine.factors import Rule
+
+    own = {
+        Rule.SAME_PERSON: "Nobody is their own peer.",
+        Rule.LEVEL: "Their levels are further apart than the programme lets peers be.",
+    }
+    return own.get(rule) or rule_sentence(rule)
 
 
 def _compared(score: int, own: int, theirs: int) -> "tuple[NotPaired, str]":

@@ -188,7 +188,14 @@ def explain(question: Question) -> dict[str, Any]:
     }
 
 
-def openly(pair: "Explanation") -> dict[str, Any]:
+def rule_sentence(rule: Any) -> str:
+    """A rule as a sentence, for coordinators."""
+    from services.matching.engine import explain
+
+    return _KEPT_APART_WORDS if rule_name(rule) == _KEPT_APART else explain.rule_sentence(rule)
+
+
+def openly(pair: "Explanation", sentence: Callable[[Any], str] = rule_sentence) -> dict[str, Any]:
     """What coordinators read of a pair, whether it was made or not."""
     from services.matching.engine.factors import Factor
 
@@ -204,7 +211,7 @@ def openly(pair: "Explanation") -> dict[str, Any]:
             for share in pair.shares
         ],
         "reasons": list(pair.reasons),
-        "rules": [{"rule": rule_name(rule), "sentence": rule_sentence(rule)} for rule in pair.rules],
+        "rules": [{"rule": rule_name(rule), "sentence": sentence(rule)} for rule in pair.rules],
     }
 
 
@@ -259,13 +266,6 @@ def rule_name(rule: Any) -> str:
     """A rule as coordinators read it. An avoid list is told in confidence, so it has no word of its own."""
     name = _name(rule)
     return _KEPT_APART if name in _IN_CONFIDENCE else name
-
-
-def rule_sentence(rule: Any) -> str:
-    """The same as a sentence."""
-    from services.matching.engine import explain
-
-    return _KEPT_APART_WORDS if rule_name(rule) == _KEPT_APART else explain.rule_sentence(rule)
 
 
 def _openly(figures: dict[str, Any]) -> dict[str, Any]:

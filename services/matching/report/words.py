@@ -20,7 +20,7 @@ STATES: Final[Mapping[str, str]] = {
     "failed": "Ended with an error; nobody has been told.",
 }
 REASONS: Final[Mapping[str, str]] = {
-    "nobody": "no mentor in the pool",
+    "nobody": "nobody to be matched with",
     "rules": "rules leave nobody",
     "all-full": "all who fit are full",
     "no-group": "no group that may sit together",

@@ -27,7 +27,8 @@ def run_of(state: str = "ready", identity: str = "r-1", **more: Any) -> dict[str
         "rounds": 2, "tolerance": 0.0001, "within_tolerance": True, "covers": "All pairs.", "digest": "d",
     }  # fmt: skip
     figures = {
-        "form": "one-to-one", "pairs": 3, "mean_score": 19_166.7, "unmatched": {"all-full": 1}, "forbidden": {"language": 4},
+        "form": "one-to-one",
+        "pairs": 3, "mean_score": 19_166.7, "unmatched": {"all-full": 1}, "forbidden": {"language": 4},
         "worst": {
             "share": 0.05, "pairs": 1, "highest": 12_500, "mean": 12_500.0,
             "lowest": [{"mentee_id": "ben", "mentor_id": "noa", "score": 12_500}],
@@ -47,7 +48,6 @@ def run_of(state: str = "ready", identity: str = "r-1", **more: Any) -> dict[str
         "configuration_version": "3", "fingerprint": "f" * 64, "seed": "career",
         "as_of": "2026-03-02" if done else None, "input_hash": "a" * 64 if done else None,
         "mentees": 4 if done else 0, "mentors": 2 if done else 0, "people_removed": 0, "result_kept": done,
-        "form": "one-to-one",
         "certificate": found if done else None, "figures": figures if done else None, "publication": None,
     } | more  # fmt: skip
 
