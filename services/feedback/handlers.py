@@ -68,7 +68,7 @@ async def relationship_started(event: Event[RelationshipStarted], uow: Uow) -> O
     uow.put(
         Relationship(
             data.relationship_id, data.programme_id, data.mentor_id, data.mentee_id,
-            RelationshipStatus.ACTIVE, data.started_at, None, None, event.sequence,
+            RelationshipStatus.ACTIVE, data.started_at, None, None, event.sequence, data.peers,
         )
     )  # fmt: skip
     return await accounting.count(uow, _started_counts(event))
@@ -107,6 +107,7 @@ async def relationship_ended(event: Event[RelationshipEnded], uow: Uow) -> Outco
         Relationship(
             data.relationship_id, data.programme_id, data.mentor_id, data.mentee_id,
             RelationshipStatus.ENDED, data.started_at, data.ended_at, EndReason(data.reason), event.sequence,
+            data.peers,
         )
     )  # fmt: skip
     return await accounting.count(uow, _ended_counts(event))

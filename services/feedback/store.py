@@ -64,6 +64,7 @@ RELATIONSHIP = Kind(
         "relationship", METADATA, _key("tenant"), _key("relationship_id"),
         _text("programme_id"), _text("mentor_id"), _text("mentee_id"), _text("status"),
         _time("started_at"), _time("ended_at", nullable=True), _text("end_reason", nullable=True), _version(),
+        sa.Column("peers", sa.Boolean),
     ),
     Relationship, order=20,
 )  # fmt: skip
@@ -196,12 +197,15 @@ class ProgrammeNumbers:
     sums: list[MetricSum]
     active_mentors: int
     active_mentees: int
+    active_peers: int
     ratings: dict[str, float]
     """Average by dimension, rounded to one decimal; only those of a group that is large enough."""
 
 
 _ACTIVE = sa.text(
-    "SELECT count(DISTINCT mentor_id) AS mentors, count(DISTINCT mentee_id) AS mentees FROM relationship"
+    "SELECT count(DISTINCT mentor_id) FILTER (WHERE NOT peers) AS mentors,"
+    " count(DISTINCT mentee_id) FILTER (WHERE NOT peers) AS mentees,"
+    " 2 * count(*) FILTER (WHERE peers) AS peers FROM relationship"
     " WHERE tenant = :tenant AND programme_id = :programme_id AND status = 'active'"
 )
 _RATINGS = sa.text(
@@ -220,7 +224,7 @@ async def programme_numbers(uow: Uow, programme_id: str) -> ProgrammeNumbers:
     (active,) = await uow.rows(_ACTIVE, programme_id=programme_id)
     ratings = await uow.rows(_RATINGS, programme_id=programme_id, minimum=MINIMUM_GROUP)
     averages = {row.dimension: row.average for row in ratings}
-    return ProgrammeNumbers(sums, active.mentors, active.mentees, averages)
+    return ProgrammeNumbers(sums, active.mentors, active.mentees, active.peers, averages)
 
 
 _SUMMARY = sa.text(

@@ -129,6 +129,8 @@ class AnalyticsView(View):
     """People who are a mentor in an active pair."""
     active_mentees: int
     """People who are a mentee in an active pair."""
+    active_peers: int
+    """People who have a peer now."""
     proposals_open: int
     """Proposals that wait for an answer."""
     accepted_share: float | None
@@ -157,6 +159,7 @@ class AnalyticsView(View):
             relationships_ended=ended,
             active_mentors=numbers.active_mentors,
             active_mentees=numbers.active_mentees,
+            active_peers=numbers.active_peers,
             proposals_open=totals[Metric.PROPOSALS_OPENED] - settled,
             accepted_share=_share(totals[Metric.PROPOSALS_ACCEPTED], settled),
             submitted_share=_share(totals[Metric.FEEDBACK_SUBMITTED], totals[Metric.FEEDBACK_REQUESTED]),

@@ -19,9 +19,10 @@ from services.matching.pairs import (
     end_relationship,
     relationship_id_of,
     start_relationship,
+    wants_of_places,
 )
 from services.matching.speech import say_proposal
-from services.matching.store import MENTEE, MENTOR_LOAD, PERSON, PROGRAMME, PROPOSAL, RELATIONSHIP
+from services.matching.store import PERSON, PROGRAMME, PROPOSAL, RELATIONSHIP
 from services.matching.waking import run_round_now
 from shared.errors import Conflict, Forbidden, NotYetKnown
 from shared.persistence.uow import Uow, want
@@ -61,13 +62,7 @@ async def end_pair(uow: Uow, relationship_id: str, reason: EndReason) -> Relatio
     seen = await store.peek(uow, RELATIONSHIP, relationship_id)
     if seen is None:
         raise NotYetKnown("relationship")
-    await uow.prefetch(
-        [
-            want(RELATIONSHIP, relationship_id),
-            want(MENTOR_LOAD, seen.mentor_id),
-            want(MENTEE, seen.programme_id, seen.mentee_id),
-        ]
-    )
+    await uow.prefetch([want(RELATIONSHIP, relationship_id), *wants_of_places(seen)])
     relationship = await uow.get(RELATIONSHIP, relationship_id)
     assert relationship is not None
     if relationship.status is RelationshipStatus.ENDED:
@@ -91,11 +86,7 @@ async def _locked_proposal(uow: Uow, proposal_id: str, person_id: str, *, capaci
         raise NotYetKnown("proposal")
     if person_id not in (seen.mentor_id, seen.mentee_id):
         raise Forbidden("not_yours", "Only the two who are proposed can answer.")
-    wants = [
-        want(PROPOSAL, proposal_id),
-        want(MENTOR_LOAD, seen.mentor_id),
-        want(MENTEE, seen.programme_id, seen.mentee_id),
-    ]
+    wants = [want(PROPOSAL, proposal_id), *wants_of_places(seen)]
     if capacity:
         wants += [want(PERSON, seen.mentor_id), want(RELATIONSHIP, relationship_id_of(proposal_id))]
     await uow.prefetch(wants)

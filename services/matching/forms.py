@@ -91,7 +91,7 @@ class RunForm(BaseModel):
 
     run_id: Key | None = None
     """Chosen by the caller, so that the request can be repeated; else a new one."""
-    form: Literal["one-to-one", "reverse", "group"] | None = None
+    form: Literal["one-to-one", "reverse", "group", "peer"] | None = None
     """Short for the same name in *configuration*."""
     configuration: dict[str, Any] = {}
     """Differences from the programme's configuration, by name: ``{"weights": {"skill": 800}}``."""
@@ -291,5 +291,7 @@ class ExplainView(BaseModel):
     """Whom the mentee got."""
     own_gain: int
     """Score less price with them."""
+    peers: bool = False
+    """Of a run of peers: *price* is then what the other one has as it is, and *own_gain* what the first has."""
     people_removed: int
     """How many have been erased since: with them gone, words count a little differently."""

@@ -1,12 +1,13 @@
 """What happens to proposals and pairs, with all that hangs on them: the mentor's places, the mentee's
 place in the queue, the event, the timer and the next round. Every way to a change of a pair ends here.
 
-Invariants: ``mentor_load`` equals the rows (open proposals and active relationships of the mentor); a
-mentee's ``place`` is proposed exactly while a proposal is open in the programme, and paired exactly while
-a relationship is active in it; so a mentee has at most one of the two.
+Invariants: ``mentor_load`` equals the rows (open proposals and active relationships of the mentor, but for those
+with peers); a mentee's ``place`` is proposed exactly while a proposal is open in the programme, and paired exactly
+while a relationship is active in it; so a mentee has at most one of the two. Each of two peers is such a mentee, and
+neither uses a place of a mentor.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from services.matching import store
@@ -45,22 +46,23 @@ async def pass_gate(uow: Uow) -> None:
 
 
 async def open_proposal(uow: Uow, proposal: Proposal) -> None:
-    """A new proposal: it keeps a place with the mentor until it is answered."""
-    load, mentee = await _load(uow, proposal.mentor_id), await _mentee(uow, proposal)
+    """A new proposal: it keeps a place with the mentor until it is answered. Between peers, who lead nobody, it
+    keeps none."""
     uow.put(proposal)
     say_proposal(uow, proposal)
-    uow.put(load.reserve())
-    uow.put(mentee.moved(Place.PROPOSED, uow.now.date()))
+    if not proposal.peers:
+        uow.put((await _load(uow, proposal.mentor_id)).reserve())
+    await _move(uow, proposal, Place.PROPOSED)
     uow.set_timer(EXPIRY, proposal.proposal_id, proposal.expires_at)
 
 
 async def close_proposal(uow: Uow, closed: Proposal) -> None:
     """*closed* is the proposal in its last state, without a pair: the place is free and the mentee waits."""
-    load, mentee = await _load(uow, closed.mentor_id), await _mentee(uow, closed)
     uow.put(closed)
     say_proposal(uow, closed)
-    uow.put(load.release())
-    uow.put(mentee.moved(Place.FREE, uow.now.date()))
+    if not closed.peers:
+        uow.put((await _load(uow, closed.mentor_id)).release())
+    await _move(uow, closed, Place.FREE)
     uow.cancel_timer(EXPIRY, closed.proposal_id)
     await _wake_both(uow, closed)
 
@@ -83,10 +85,10 @@ async def part(uow: Uow, enrolment: Enrolment) -> None:
 async def start_relationship(uow: Uow, accepted: Proposal) -> Relationship:
     """*accepted* has just had its second yes. Raises ``Refused`` when the mentor is full: the mentor's rows
     are locked, so this is the moment in which capacity is decided."""
-    mentor = await uow.get(PERSON, accepted.mentor_id)
-    load = await _load(uow, accepted.mentor_id)
-    started = load.start(mentor.mentor_capacity if mentor is not None else 0)
-    mentee = await _mentee(uow, accepted)
+    if not accepted.peers:
+        mentor = await uow.get(PERSON, accepted.mentor_id)
+        load = await _load(uow, accepted.mentor_id)
+        uow.put(load.start(mentor.mentor_capacity if mentor is not None else 0))
     relationship_id = relationship_id_of(accepted.proposal_id)
     await uow.get(RELATIONSHIP, relationship_id)
     relationship = Relationship(
@@ -98,13 +100,13 @@ async def start_relationship(uow: Uow, accepted: Proposal) -> Relationship:
         mentee_id=accepted.mentee_id,
         status=RelationshipStatus.ACTIVE,
         started_at=uow.now,
+        peers=accepted.peers,
     )
     uow.put(accepted)
     say_proposal(uow, accepted)
     uow.put(relationship)
     say_started(uow, relationship)
-    uow.put(started)
-    uow.put(mentee.moved(Place.PAIRED, uow.now.date(), priority=0))
+    await _move(uow, accepted, Place.PAIRED, priority=0)
     uow.cancel_timer(EXPIRY, accepted.proposal_id)
     return relationship
 
@@ -112,15 +114,26 @@ async def start_relationship(uow: Uow, accepted: Proposal) -> Relationship:
 async def end_relationship(
     uow: Uow, relationship: Relationship, reason: EndReason, *, leaver_id: str | None = None
 ) -> Relationship:
-    """The pair is over: the place is free, and the mentee waits again or does not, with the reason."""
-    load, mentee = await _load(uow, relationship.mentor_id), await _mentee(uow, relationship)
-    requeue = requeue_of(reason, mentee.standing, mentee_leaves=leaver_id == relationship.mentee_id)
-    ended = relationship.ended(reason, requeue, uow.now, leaver_id=leaver_id)
+    """The pair is over: the place is free, and the mentee waits again or does not, with the reason; so does each of
+    two peers."""
+    if not relationship.peers:
+        uow.put((await _load(uow, relationship.mentor_id)).finish())
+    became: dict[str, Requeue] = {}
+    for person_id in relationship.seekers:
+        mentee = await _mentee(uow, relationship, person_id)
+        requeue = requeue_of(reason, mentee.standing, mentee_leaves=leaver_id == person_id)
+        place = Place.DONE if requeue is Requeue.GOAL_REACHED else Place.FREE
+        uow.put(mentee.moved(place, uow.now.date(), priority=int(requeue is Requeue.QUEUED)))
+        became[person_id] = requeue
+    ended = relationship.ended(
+        reason,
+        became[relationship.mentee_id],
+        uow.now,
+        leaver_id=leaver_id,
+        peer_requeue=became.get(relationship.mentor_id),
+    )
     uow.put(ended)
     say_ended(uow, ended)
-    uow.put(load.finish())
-    place = Place.DONE if requeue is Requeue.GOAL_REACHED else Place.FREE
-    uow.put(mentee.moved(place, uow.now.date(), priority=int(requeue is Requeue.QUEUED)))
     await _wake_both(uow, ended)
     return ended
 
@@ -139,12 +152,16 @@ async def load_partners(uow: Uow, leavers: Iterable[str]) -> None:
     for person_id in leavers:
         pairs += await open_proposals(uow, person_id)
         pairs += await active_pairs(uow, person_id)
-    await uow.prefetch(
-        wanted
-        for pair in pairs
-        for wanted in (want(MENTOR_LOAD, pair.mentor_id), want(MENTEE, pair.programme_id, pair.mentee_id))
-    )
-    await store.look_at_mentors(uow, {pair.mentor_id for pair in pairs})
+    await uow.prefetch(wanted for pair in pairs for wanted in wants_of_places(pair))
+    await store.look_at_mentors(uow, {pair.mentor_id for pair in pairs if not pair.peers})
+
+
+def wants_of_places(pair: Proposal | Relationship) -> Iterator[Want]:
+    """The rows of the places that the pair takes."""
+    if not pair.peers:
+        yield want(MENTOR_LOAD, pair.mentor_id)
+    for person_id in pair.seekers:
+        yield want(MENTEE, pair.programme_id, person_id)
 
 
 async def open_proposals(uow: Uow, person_id: str) -> list[Proposal]:
@@ -176,13 +193,23 @@ async def _load(uow: Uow, mentor_id: str) -> MentorLoad:
     return await uow.get(MENTOR_LOAD, mentor_id) or MentorLoad(mentor_id)
 
 
-async def _mentee(uow: Uow, pair: Proposal | Relationship) -> Mentee:
-    mentee = await uow.get(MENTEE, pair.programme_id, pair.mentee_id)
+async def _mentee(uow: Uow, pair: Proposal | Relationship, person_id: str) -> Mentee:
+    mentee = await uow.get(MENTEE, pair.programme_id, person_id)
     assert mentee is not None, "who was proposed is in the programme"
     return mentee
+
+
+async def _move(
+    uow: Uow, pair: Proposal | Relationship, place: Place, *, priority: int | None = None
+) -> None:
+    """The mentee, or each of two peers, to another place."""
+    for person_id in pair.seekers:
+        mentee = await _mentee(uow, pair, person_id)
+        uow.put(mentee.moved(place, uow.now.date(), priority=priority))
 
 
 async def _wake_both(uow: Uow, pair: Proposal | Relationship) -> None:
     """The mentee may wait here; the mentor's place may be wanted in any of their programmes."""
     await wake(uow, [pair.programme_id])
-    await wake(uow, await store.programmes_of_mentor(uow, pair.mentor_id), mentor_id=pair.mentor_id)
+    if not pair.peers:
+        await wake(uow, await store.programmes_of_mentor(uow, pair.mentor_id), mentor_id=pair.mentor_id)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from services.matching.domain.mentees import Found, Mentee, Place, Standing, standing_of
 from services.matching.domain.pairs import MentorLoad, ProposalStatus, surplus
 from services.matching.domain.people import Enrolment, Person, Role
-from services.matching.pairs import withdraw
+from services.matching.pairs import open_proposals, withdraw
 from services.matching.store import ENROLMENT, MENTEE, MENTOR_LOAD, PERSON, PROPOSAL
 from services.matching.waking import wake
 from shared.persistence.uow import Uow
@@ -43,8 +43,9 @@ async def _review_mentee(uow: Uow, person: Person, enrolments: list[Enrolment]) 
         known = row or Mentee(programme_id, person.person_id, mine[0].enrolment_id)
         standing = standing_of(person, enrolled=bool(active))
         if standing is not Standing.ELIGIBLE and known.place is Place.PROPOSED:
-            proposals = await uow.find(PROPOSAL, mentee_id=person.person_id, status=ProposalStatus.OPEN)
-            await withdraw(uow, [each for each in proposals if each.programme_id == programme_id])
+            proposals = await open_proposals(uow, person.person_id)
+            here = [each for each in proposals if each.programme_id == programme_id]
+            await withdraw(uow, [each for each in here if person.person_id in each.seekers])
             known = await uow.get(MENTEE, programme_id, person.person_id) or known
         enrolment_id = (active or mine)[0].enrolment_id
         judged = replace(known, enrolment_id=enrolment_id, found=Found.NOT_TRIED)  # not as they are now
@@ -65,6 +66,7 @@ async def _review_mentor(uow: Uow, person: Person, enrolments: list[Enrolment]) 
     if load.reserved == 0:
         return
     proposals = await uow.find(PROPOSAL, mentor_id=person.person_id, status=ProposalStatus.OPEN)
+    proposals = [each for each in proposals if not each.peers]
     active = {each.programme_id for each in enrolments if each.active} if person.matchable else set()
     paused = {each.programme_id for each in enrolments if each.paused}
     left = [

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
+from services.matching import peers
 from services.matching.domain.mentees import Standing
 from services.matching.domain.pairs import Proposal, ProposalStatus
 from services.matching.domain.people import Programme, avoids
@@ -34,8 +35,11 @@ def proposal_id_of(programme_id: str, mentee_id: str, mentor_id: str, attempt: i
 def wants_of(seen: SeenPool, pairs: Iterable[Pair]) -> Iterator[Want]:
     """Everything that proposing these pairs looks at or changes. Who is not in the pool is not looked at."""
     programme_id = seen.programme.programme_id
+    of_peers = seen.programme.of_peers
     for pair in pairs:
         yield want(MENTEE, programme_id, pair.mentee_id)
+        if of_peers:
+            yield want(MENTEE, programme_id, pair.mentor_id)
         if pair.mentee_id not in seen.versions or pair.mentor_id not in seen.enrolments:
             continue
         yield want(PERSON, pair.mentee_id)
@@ -43,7 +47,8 @@ def wants_of(seen: SeenPool, pairs: Iterable[Pair]) -> Iterator[Want]:
         yield want_all(ENROLMENT, person_id=pair.mentee_id)
         yield want_all(ENROLMENT, person_id=pair.mentor_id)
         yield want(PROPOSAL, _id_of(seen, pair))
-        yield want(MENTOR_LOAD, pair.mentor_id)
+        if not of_peers:
+            yield want(MENTOR_LOAD, pair.mentor_id)
 
 
 async def lock(uow: Uow, wants: Iterable[Want]) -> None:
@@ -62,6 +67,9 @@ async def lock(uow: Uow, wants: Iterable[Want]) -> None:
 
 async def why_not_now(uow: Uow, seen: SeenPool, pair: Pair) -> Dropped | None:
     """Why the pair does not stand any more; None when it does."""
+    if seen.programme.of_peers:
+        proposed = await uow.get(PROPOSAL, _id_of(seen, pair)) is not None
+        return await peers.why_not_now(uow, seen, pair) or (Dropped.CHANGED_MEANWHILE if proposed else None)
     queued = await uow.get(MENTEE, seen.programme.programme_id, pair.mentee_id)
     if queued is None or queued.standing is not Standing.ELIGIBLE:
         return Dropped.MENTEE_GONE
@@ -112,6 +120,7 @@ async def propose(uow: Uow, programme: Programme, seen: SeenPool, pair: Pair) ->
             reasons=list(pair.reasons),
             proposed_at=uow.now,
             expires_at=uow.now + timedelta(days=programme.proposal_days),
+            peers=seen.programme.of_peers,
         ),
     )
     return proposal_id

@@ -15,6 +15,7 @@ from services.matching.domain.runs import Dropped, Run, RunReason, Stage
 from services.matching.engine import Configuration
 from services.matching.leases import held, transaction
 from services.matching.pairs import pass_gate, want_gate
+from services.matching.peers import must_fit
 from services.matching.proposing import PAIRS_AT_A_TIME, lock, propose, wants_of, why_not_now
 from services.matching.rounds import note_found
 from services.matching.run_process import NoResult
@@ -43,6 +44,7 @@ async def publish(database: Database, tenant: str, run: Run) -> None:
         left = await _left(uow, run)
     if seen is None:
         raise NoResult(RunReason.PROGRAMME_INACTIVE, "The programme is not active.")
+    must_fit(seen, Configuration.read(run.configuration))
     forbidden = await _forbidden(seen, run, pairs)
     async with transaction(database, tenant, run) as uow:
         proposing = (await held(uow, run)).at(Stage.PROPOSING, 0, 0.0, uow.now)

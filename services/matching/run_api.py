@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from services.matching import runs, solver, store
 from services.matching.access import COORDINATOR, COORDINATOR_OF_RUN
 from services.matching.domain.runs import Run, RunState
+from services.matching.engine import Form
 from services.matching.forms import (
     ChangeView,
     CompareView,
@@ -21,6 +22,7 @@ from services.matching.forms import (
     RunUnmatchedView,
     RunView,
 )
+from services.matching.peer_solver import PeerQuestion, explain_peers
 from services.matching.report import render
 from services.matching.run_report import MOST_LEFT, report_of
 from services.matching.run_solver import Job, NotInRun, Question, explain
@@ -143,13 +145,22 @@ async def explanation(
     database: Database = request.app.state.database
     async with database.transaction(caller.tenant, read_only=True) as uow:
         run = await _result(uow, run_id)
-        people = await store.read_people(uow, run_id, mentee_part=part_of(mentee, run.people_parts))
-        own, coherence, prices = await store.choice_and_prices(uow, run_id, mentee, mentor)
-    assert run.as_of is not None
-    job = Job(people, run.as_of, run.configuration)
+        assert run.as_of is not None
+        question: Question | PeerQuestion
+        if run.form == Form.PEER:
+            job = Job(await store.read_people(uow, run_id), run.as_of, run.configuration)
+            theirs = [await store.peer_in_run(uow, run_id, one) for one in (mentee, mentor)]
+            question = PeerQuestion(job, mentee, mentor, *theirs)
+        else:
+            people = await store.read_people(uow, run_id, mentee_part=part_of(mentee, run.people_parts))
+            own, coherence, prices = await store.choice_and_prices(uow, run_id, mentee, mentor)
+            job = Job(people, run.as_of, run.configuration)
+            question = Question(job, mentee, mentor, own, prices, coherence)
     try:
-        found: dict[str, Any] = await solver.ask(
-            solver.nothing, explain, Question(job, mentee, mentor, own, prices, coherence)
+        found: dict[str, Any] = await (
+            solver.ask(solver.nothing, explain_peers, question)
+            if isinstance(question, PeerQuestion)
+            else solver.ask(solver.nothing, explain, question)
         )
     except NotInRun as error:
         raise NotFound(f"{error}_not_in_run", f"The run did not see this person as a {error}.") from None

@@ -14,13 +14,16 @@ from datetime import date
 from multiprocessing.connection import Connection
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from services.matching import remembered, snapshot
 from services.matching.engine import Configuration, Form, InvalidConfiguration, InvalidPool, Pool
 from services.matching.solver_process import MOST_THREADS, Result, begin, compute
+
+if TYPE_CHECKING:
+    from services.matching.engine.explain import Explanation
 
 _ROWS_AT_A_TIME: Final = 500
 _TELL_SECONDS: Final = 0.2
@@ -156,7 +159,6 @@ def explain(question: Question) -> dict[str, Any]:
     from services.matching.engine.encode import Encoder
     from services.matching.engine.explain import NotPaired, why_not
     from services.matching.engine.explain import explain as explain_pair
-    from services.matching.engine.factors import Factor
 
     pool = snapshot.read(question.job.parts, question.job.as_of)
     mentee = next((person for person in pool.mentees if person.person_id == question.mentee_id), None)
@@ -177,6 +179,27 @@ def explain(question: Question) -> dict[str, Any]:
     return {
         "verdict": reason.verdict.value,
         "sentence": rule_sentence(pair.rules[0]) if reason.verdict is NotPaired.RULE else reason.sentence,
+        **openly(pair),
+        "scarcity": reason.scarcity,
+        "price": reason.price,
+        "gain": reason.gain,
+        "own_mentor_id": own,
+        "own_gain": reason.own_gain,
+    }
+
+
+def rule_sentence(rule: Any) -> str:
+    """A rule as a sentence, for coordinators."""
+    from services.matching.engine import explain
+
+    return _KEPT_APART_WORDS if rule_name(rule) == _KEPT_APART else explain.rule_sentence(rule)
+
+
+def openly(pair: "Explanation", sentence: Callable[[Any], str] = rule_sentence) -> dict[str, Any]:
+    """What coordinators read of a pair, whether it was made or not."""
+    from services.matching.engine.factors import Factor
+
+    return {
         "score": pair.score,
         "shares": [
             {
@@ -188,12 +211,7 @@ def explain(question: Question) -> dict[str, Any]:
             for share in pair.shares
         ],
         "reasons": list(pair.reasons),
-        "rules": [{"rule": rule_name(rule), "sentence": rule_sentence(rule)} for rule in pair.rules],
-        "scarcity": reason.scarcity,
-        "price": reason.price,
-        "gain": reason.gain,
-        "own_mentor_id": own,
-        "own_gain": reason.own_gain,
+        "rules": [{"rule": rule_name(rule), "sentence": sentence(rule)} for rule in pair.rules],
     }
 
 
@@ -248,13 +266,6 @@ def rule_name(rule: Any) -> str:
     """A rule as coordinators read it. An avoid list is told in confidence, so it has no word of its own."""
     name = _name(rule)
     return _KEPT_APART if name in _IN_CONFIDENCE else name
-
-
-def rule_sentence(rule: Any) -> str:
-    """The same as a sentence."""
-    from services.matching.engine import explain
-
-    return _KEPT_APART_WORDS if rule_name(rule) == _KEPT_APART else explain.rule_sentence(rule)
 
 
 def _openly(figures: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from services.matching.domain.runs import MOST_ATTEMPTS, Run, RunReason, RunStat
 from services.matching.engine import Configuration
 from services.matching.groups import without_leaders
 from services.matching.leases import LeaseLost, held, transaction
+from services.matching.peers import must_fit
 from services.matching.publishing import publish
 from services.matching.run_process import Limits, Message, NoResult, messages, stage_of
 from services.matching.run_solver import Done, Job
@@ -199,6 +200,7 @@ class RunWorker:
         seen = await store.read_pool(uow, run.programme_id, also_empty=True)
         if seen is None:
             raise NoResult(RunReason.PROGRAMME_INACTIVE, "The programme is not active.")
+        must_fit(seen, Configuration.read(run.configuration))
         seen = await without_leaders(uow, seen, Configuration.read(run.configuration))
         taken = await asyncio.to_thread(snapshot.take, seen.pool)
         await store.save_people(uow, run.run_id, taken.parts)

@@ -16,7 +16,7 @@ from shared.errors import Conflict, Invalid, NotFound
 from shared.persistence.uow import Uow
 
 AGE: Final = "run-age"
-FORMS: Final = (Form.ONE_TO_ONE, Form.REVERSE, Form.GROUP)
+FORMS: Final = (Form.ONE_TO_ONE, Form.REVERSE, Form.GROUP, Form.PEER)
 _EMBEDDERS: Final = ("terms", "letters")
 """Others would have to be given to the engine, which the service does not do."""
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}")
@@ -74,6 +74,10 @@ def _configured(usual: Configuration, differences: Mapping[str, Any]) -> Configu
         raise Invalid("bad_configuration", "The configuration holds a value of a wrong type.") from None
     if made.form not in FORMS:
         raise Invalid("form_not_offered", f"Runs have the forms {', '.join(FORMS)}.")
+    if (made.form is Form.PEER) != (usual.form is Form.PEER):
+        raise Invalid(
+            "form_fixed", "A programme of peers has runs of peers only, and no other programme has them."
+        )
     if made.embedder not in _EMBEDDERS:
         raise Invalid("embedder_not_offered", f"Goals are compared by {' or '.join(_EMBEDDERS)}.")
     return made

@@ -19,6 +19,7 @@ def say_proposal(uow: Uow, proposal: Proposal) -> None:
             mentee_accepted=proposal.mentee_accepted,
             score=proposal.score,
             reasons=proposal.reasons,
+            peers=proposal.peers,
             expires_at=proposal.expires_at,
         ),
         version=proposal.version,
@@ -33,6 +34,7 @@ def say_started(uow: Uow, relationship: Relationship) -> None:
             programme_id=relationship.programme_id,
             mentor_id=relationship.mentor_id,
             mentee_id=relationship.mentee_id,
+            peers=relationship.peers,
             started_at=relationship.started_at,
         ),
         version=relationship.version,
@@ -42,6 +44,7 @@ def say_started(uow: Uow, relationship: Relationship) -> None:
 def say_ended(uow: Uow, relationship: Relationship) -> None:
     """Publish that the pair is over, why, and what becomes of the mentee."""
     ended_at, reason, requeue = relationship.ended_at, relationship.reason, relationship.requeue
+    peer_requeue = relationship.peer_requeue
     assert ended_at is not None
     assert reason is not None
     assert requeue is not None
@@ -51,11 +54,13 @@ def say_ended(uow: Uow, relationship: Relationship) -> None:
             programme_id=relationship.programme_id,
             mentor_id=relationship.mentor_id,
             mentee_id=relationship.mentee_id,
+            peers=relationship.peers,
             started_at=relationship.started_at,
             ended_at=ended_at,
             reason=pairs.EndReason(reason),
             leaver_ids=relationship.leaver_ids,
             requeue=pairs.Requeue(requeue),
+            peer_requeue=None if peer_requeue is None else pairs.Requeue(peer_requeue),
         ),
         version=relationship.version,
     )

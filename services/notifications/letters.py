@@ -10,6 +10,8 @@ from services.notifications.store import CONTACT, NOTIFICATION, PREFERENCE, PROG
 from shared.persistence.uow import Uow, want
 
 _ABOUT_A_SESSION = frozenset({Template.FEEDBACK_REQUEST, Template.FEEDBACK_REMINDER})
+_SAYS_WHO_THEY_ARE = frozenset({Template.PROPOSAL, Template.PAIR_STARTED, Template.PAIR_ENDED})
+"""The event behind these tells whether the two are peers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,19 @@ async def _letter(uow: Uow, notification: Notification, session_id: str | None) 
     if session_id:
         session = await uow.get(SESSION_PLAN, session_id)
     role, partner_id = notification.role, notification.partner_id
+    programme = await uow.get(PROGRAMME, notification.programme_id)
     if session is not None and role is None:  # a request for feedback names its author and session only
         role = Role.MENTOR if session.mentor_id == notification.recipient_id else Role.MENTEE
         partner_id = session.mentee_id if role is Role.MENTOR else session.mentor_id
+    if role is not Role.PEER and notification.template not in _SAYS_WHO_THEY_ARE:
+        # A session is told of by the sides that the two stand on; only the programme says whether these mean anything.
+        role = None if programme is None or programme.version == 0 else role
+        role = Role.PEER if programme is not None and programme.of_peers else role
     recipient = await uow.get(CONTACT, notification.recipient_id)
     partner = None
     if partner_id:
         partner = await uow.get(CONTACT, partner_id)
     preference = await uow.get(PREFERENCE, notification.recipient_id)
-    programme = await uow.get(PROGRAMME, notification.programme_id)
     return Letter(
         tenant=uow.tenant,
         now=uow.now,

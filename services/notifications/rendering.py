@@ -17,7 +17,7 @@ from importlib.resources.abc import Traversable
 from string import Template as Text
 from typing import Any, Final
 
-from services.notifications.domain.messages import Template
+from services.notifications.domain.messages import Role, Template
 from services.notifications.letters import Letter
 from services.notifications.mime import BadAddress, document, header, mailbox
 from services.notifications.moments import Moments
@@ -84,6 +84,7 @@ def values_of(letter: Letter, language: str) -> dict[str, str]:
         "given_name": recipient.given_name or recipient.full_name,
         "partner": partner_name or phrases["partner"][partner_role],
         "partner_role": phrases["role"][partner_role],
+        "aims": phrases["aims"][partner_role],
         "programme": (letter.programme.name if letter.programme else None) or phrases["programme"],
         "reasons": " ".join(f"{reason.rstrip('.')}." for reason in facts.get("reasons", ())),
         "next": _next(letter, phrases),
@@ -109,11 +110,12 @@ def values_of(letter: Letter, language: str) -> dict[str, str]:
 
 
 def _next(letter: Letter, phrases: Mapping[str, Any]) -> str:
-    """What the end of a pair means for the recipient. It never tells the mentor what became of the mentee."""
+    """What the end of a pair means for the recipient. It never tells the mentor what became of the mentee, nor a peer
+    what became of the other."""
     facts = letter.notification.facts
     if letter.role is None or "requeue" not in facts:
         return ""
-    which = facts["requeue"] if letter.role.value == "mentee" else facts["reason"]
+    which = facts["reason"] if letter.role is Role.MENTOR else facts["requeue"]
     return str(phrases["next"][letter.role.value][which])
 
 

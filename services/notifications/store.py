@@ -44,6 +44,7 @@ programme = sa.Table(
     sa.Column("name", sa.Text),
     sa.Column("session_reminder_hours", sa.Integer),
     sa.Column("feedback_reminder_days", sa.Integer),
+    sa.Column("of_peers", sa.Boolean),
 )
 
 session_plan = sa.Table(

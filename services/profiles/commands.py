@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from services.profiles import store
 from services.profiles.changes import save_enrolment, save_person, save_programme
 from services.profiles.domain.consent import Consent, Purpose, is_granted, only_person_can_grant
 from services.profiles.domain.intake import Organisation
@@ -35,6 +36,7 @@ _SENTENCES: Final = {
     Obstacle.PROGRAMME_CLOSED: "The programme takes no enrolments now.",
     Obstacle.PERSON_LEFT: "The person has left the organisation.",
     Obstacle.NO_MENTOR_CAPACITY: "The person's profile says that they take no mentees.",
+    Obstacle.NO_MENTORS_AMONG_PEERS: "Among peers nobody is a mentor: everybody enrols as a mentee.",
 }
 
 
@@ -63,7 +65,10 @@ async def put_matching(uow: Uow, programme_id: str, rounds: Rounds, decided: Map
     known = await uow.get(PROGRAMME, programme_id)
     if known is None:
         raise NotFound("programme_unknown", "There is no such programme.")
-    return _configure(uow, known, replace(known, rounds=rounds, matching=dict(decided)))
+    wanted = replace(known, rounds=rounds, matching=dict(decided))
+    if known.of_peers != wanted.of_peers and await store.anybody_enrolled(uow, programme_id):
+        raise Conflict("form_fixed", "Whether people are peers is decided before the first of them enrols.")
+    return _configure(uow, known, wanted)
 
 
 def _configure(uow: Uow, known: Programme, wanted: Programme) -> Programme:

@@ -196,6 +196,21 @@ async def enrolments_of_programme(uow: Uow, programme_id: str, after: str, limit
     return [ENROLMENT.decode(row) for row in await uow.rows(statement)]
 
 
+_ALONE: Final = sa.text(
+    "SELECT 1 FROM programme WHERE tenant = :tenant AND programme_id = :programme FOR UPDATE"
+)
+_ANYBODY: Final = sa.text(
+    "SELECT 1 FROM enrolment WHERE tenant = :tenant AND programme_id = :programme LIMIT 1"
+)
+
+
+async def anybody_enrolled(uow: Uow, programme_id: str) -> bool:
+    """Whether somebody takes part in the programme, or ever did. Nobody enrols until this transaction ends: enrolling
+    locks the programme in share mode, so it is committed before this looks, or waits."""
+    await uow.rows(_ALONE, programme=programme_id)
+    return bool(await uow.rows(_ANYBODY, programme=programme_id))
+
+
 async def enrolments_of_person(uow: Uow, person_id: str, after: str, limit: int) -> Sequence[Enrolment]:
     """Up to *limit* enrolments of a person whose id is greater than *after*, by id."""
     statement = (

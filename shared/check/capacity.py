@@ -1,4 +1,4 @@
-"""I9: at no committed instant had a mentor more pairs than places.
+"""I9: at no committed instant had a mentor more pairs than places, or one of two peers another peer in the programme.
 
 The starts and ends of a mentor's pairs are replayed in the order of their outbox ids: an id is taken while the
 mentor's row is locked, so this is the order in which they were committed.
@@ -19,6 +19,7 @@ class Places:
         self._finding = finding
         self._capacity: dict[str, int] = {}
         self._said: dict[int, tuple[str, int]] = {}
+        self._peers: dict[int, tuple[str, str]] = {}
         self._active: Counter[str] = Counter()
         self.known = True
         """Whether every version of every person could be read."""
@@ -30,11 +31,16 @@ class Places:
         elif seen.type in (RelationshipStarted.TYPE, RelationshipEnded.TYPE):
             step = 1 if seen.type == RelationshipStarted.TYPE else -1
             self._said[identity] = (f"{seen.tenant} {facts.mentor_id}", step)
+            if facts.peers:
+                self._peers[identity] = (facts.programme_id, facts.mentee_id)
 
     def said(self, identity: int) -> None:
         """The next start or end, in the order of the ledger."""
         mentor, step = self._said.get(identity, ("", 0))
         if not step:
+            return
+        if identity in self._peers:
+            self._with_a_peer(mentor, step, *self._peers[identity])
             return
         self._active[mentor] += step
         self._finding.counts["starts and ends of pairs"] += 1
@@ -47,3 +53,18 @@ class Places:
             self._finding.wrong(
                 "more pairs than places", tenant=tenant, mentor=person, pairs=active, places=places
             )
+
+    def _with_a_peer(self, person: str, step: int, programme_id: str, other_id: str) -> None:
+        """Two peers use no place of a mentor, and each has one peer at a time in a programme."""
+        self._finding.counts["starts and ends of pairs"] += 1
+        tenant, _, person_id = person.partition(" ")
+        for each in (person_id, other_id):
+            self._active[f"{tenant} {programme_id} {each}"] += step
+            if step > 0 and (active := self._active[f"{tenant} {programme_id} {each}"]) > 1:
+                self._finding.wrong(
+                    "more than one peer at a time",
+                    tenant=tenant,
+                    person=each,
+                    programme=programme_id,
+                    peers=active,
+                )

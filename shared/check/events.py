@@ -37,6 +37,7 @@ class Facts(msgspec.Struct):
     mentee_id: str = ""
     author_id: str = ""
     leaver_ids: list[str] = []
+    peers: bool = False
     starts_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -57,10 +57,16 @@ def _apart(service: str, table: str, key: str, column: str, target: str, target_
 
 _PAIRS_OF = (
     "SELECT tenant, mentor_id, sum(open) AS open, sum(active) AS active FROM ("
-    " SELECT tenant, mentor_id, 1 AS open, 0 AS active FROM proposal WHERE status = 'open'"
-    " UNION ALL SELECT tenant, mentor_id, 0, 1 FROM relationship WHERE status = 'active') p"
+    " SELECT tenant, mentor_id, 1 AS open, 0 AS active FROM proposal WHERE status = 'open' AND NOT peers"
+    " UNION ALL SELECT tenant, mentor_id, 0, 1 FROM relationship WHERE status = 'active' AND NOT peers) p"
     " GROUP BY tenant, mentor_id"
 )
+_TAKES_PART = "({0}.mentee_id = m.person_id OR ({0}.peers AND {0}.mentor_id = m.person_id))"
+_BOTH_SIDES = (
+    "SELECT tenant, programme_id, mentee_id AS person_id FROM {0}"
+    " UNION ALL SELECT tenant, programme_id, mentor_id FROM {0} AND peers"
+)
+_OPEN, _ACTIVE = "proposal WHERE status = 'open'", "relationship WHERE status = 'active'"
 _RUN_WORK = "'requested', 'running', 'publishing'"
 _CONTRIBUTED = (
     "SELECT c.tenant, c.programme_id, split_part(e.key, '/', 2) AS metric, split_part(e.key, '/', 1) AS month,"
@@ -157,7 +163,8 @@ STATES: Final[tuple[State, ...]] = (
         "SELECT r.tenant, r.run_id AS id, format('%s, found %s', p.n, r.found ->> 'matched') AS detail"
         " FROM matching_run r, LATERAL (SELECT count(*) AS n FROM matching_run_pair p"
         " WHERE p.tenant = r.tenant AND p.run_id = r.run_id) p"
-        " WHERE r.kept AND r.removed = 0 AND r.found <> 'null' AND p.n <> (r.found ->> 'matched')::bigint",
+        " WHERE r.kept AND r.removed = 0 AND r.found <> 'null'"
+        " AND p.n * CASE r.form WHEN 'peer' THEN 2 ELSE 1 END <> (r.found ->> 'matched')::bigint",
     ),
     State(
         "I8", "matching", "a published run's pair is neither proposed nor dropped",
@@ -175,9 +182,9 @@ STATES: Final[tuple[State, ...]] = (
         "I8", "matching", "is taken for proposed or paired, or is not, against the rows", "mentee",
         "SELECT m.tenant, m.person_id AS id, format('%s in %s', m.place, m.programme_id) AS detail FROM mentee m"
         " WHERE (m.place = 'proposed') <> EXISTS (SELECT FROM proposal p WHERE p.tenant = m.tenant"
-        " AND p.mentee_id = m.person_id AND p.programme_id = m.programme_id AND p.status = 'open')"
+        f" AND {_TAKES_PART.format('p')} AND p.programme_id = m.programme_id AND p.status = 'open')"
         " OR (m.place = 'paired') <> EXISTS (SELECT FROM relationship r WHERE r.tenant = m.tenant"
-        " AND r.mentee_id = m.person_id AND r.programme_id = m.programme_id AND r.status = 'active')",
+        f" AND {_TAKES_PART.format('r')} AND r.programme_id = m.programme_id AND r.status = 'active')",
     ),
     State(
         "I8", "matching", "waits to be known, though the person is", "mentee WHERE standing = 'unknown'",
@@ -218,6 +225,12 @@ STATES: Final[tuple[State, ...]] = (
         " FROM (SELECT tenant, person_id AS mentor_id, active, reserved FROM mentor_load) l"
         f" FULL JOIN ({_PAIRS_OF}) r USING (tenant, mentor_id)"
         " WHERE coalesce(l.active, 0) <> coalesce(r.active, 0) OR coalesce(l.reserved, 0) <> coalesce(r.open, 0)",
+    ),
+    State(
+        "I9", "matching", "has more than one pair, or is proposed more than once, in one programme", "mentee",
+        "SELECT tenant, person_id AS id, programme_id AS detail FROM ("
+        f"{_BOTH_SIDES.format(_OPEN)} UNION ALL {_BOTH_SIDES.format(_ACTIVE)}) p"
+        " GROUP BY 1, 2, 3 HAVING count(*) > 1",
     ),
     # I10: tenants apart
     _apart("profiles", "enrolment", "enrolment_id", "person_id", "person"),

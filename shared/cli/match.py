@@ -26,9 +26,10 @@ def request(
     ask: Asking,
     programme: Programme,
     form: Annotated[
-        Literal["one-to-one", "reverse", "group"] | None,
+        Literal["one-to-one", "reverse", "group", "peer"] | None,
         typer.Option(
-            help="Reverse: mentors stand below their mentees. Group: a mentor leads several.",
+            help="Reverse: mentors stand below their mentees. Group: a mentor leads several. Peer: only in a"
+            " programme of peers, which has no other form.",
             show_default=False,
         ),
     ] = None,

@@ -95,10 +95,11 @@ def why_not(
             facts.append(
                 ("mentors are scarce", f"any place costs {found['scarcity']:,} points: not counted here")
             )
+        who, what = ("peer", "that the other has as it is") if found["peers"] else ("mentor", "for a place")
         facts += [
             (
-                "with this mentor",
-                f"{found['score']:,} points − {found['price']:,} for a place = {found['gain']:,}",
+                f"with this {who}",
+                f"{found['score']:,} points − {found['price']:,} {what} = {found['gain']:,}",
             ),
             ("as it is", f"{found['own_gain']:,} with {own}" if own else "nobody, which counts as 0"),
         ]

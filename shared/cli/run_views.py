@@ -106,7 +106,7 @@ def _removed(run: Document) -> str:
 def _matched(run: Document, found: Document) -> str:
     proven = "proven" if found["matched"] == found["matched_at_most"] else "not proven"
     return (
-        f"{found['matched']:,} of {run['mentees']:,} mentees;"
+        f"{found['matched']:,} of {run['mentees']:,} {'peers' if run['form'] == 'peer' else 'mentees'};"
         f" nobody can match more than {found['matched_at_most']:,} ({proven})"
     )
 
@@ -127,11 +127,12 @@ def _of_figures(figures: Document) -> Iterator[tuple[str, str]]:
             f"lowest {worst['lowest'][0]['score']:,}, mean {figures['mean_score']:,.0f};"
             f" the worst {worst['share']:.0%} have {worst['mean']:,.0f} on average",
         )
-    yield (
-        "mentors",
-        f"{load['used']:,} used of {load['mentors']:,} with room for {load['places']:,}"
-        f" (Gini coefficient {load['gini']:.2f})",
-    )
+    if figures["form"] != "peer":
+        yield (
+            "mentors",
+            f"{load['used']:,} used of {load['mentors']:,} with room for {load['places']:,}"
+            f" (Gini coefficient {load['gini']:.2f})",
+        )
     if figures["unmatched"]:
         yield "unmatched", _counts(figures["unmatched"])
     if figures["forbidden"]:

@@ -37,10 +37,10 @@ class Form(StrEnum):
     FLASH = "flash"
     """A mentee meets several mentors, once each. Not offered yet."""
     PEER = "peer"
-    """One pool, one peer each. Not offered yet."""
+    """One pool, one peer each. Everybody enrols as a mentee: a peer takes and gives."""
 
 
-OFFERED_FORMS = (Form.ONE_TO_ONE, Form.REVERSE, Form.GROUP)
+OFFERED_FORMS = (Form.ONE_TO_ONE, Form.REVERSE, Form.GROUP, Form.PEER)
 """Forms in which people are proposed to each other."""
 
 
@@ -87,6 +87,8 @@ class MatchingRules(_Part):
     """Whether the two must have a language in common."""
     minimum_overlap_minutes: Annotated[int, Field(ge=0, le=480)] | None = None
     """How much of their working hours must coincide."""
+    peer_level_gap: Annotated[int, Field(ge=0, le=20)] | None = None
+    """Form peer, in place of the two rules over level gaps: by how many job levels the two may differ at most."""
 
 
 class MatchingWeights(_Part):
@@ -204,9 +206,12 @@ def _contradictory_form(decided: Mapping[str, Any]) -> list[str]:
             problems.append("The smallest group is larger than the largest: no group could be made.")
         if decided.get("at_once"):
             problems.append("Groups are made of people who wait together, so nobody can be matched at once.")
-        if stable:
-            problems.append("The stable methods are for the forms one-to-one and reverse.")
-    if decided.get("fairness_loss") and (stable or form == Form.GROUP):
+    if form == Form.PEER and decided.get("at_once"):
+        problems.append("Peers are found among those who wait together, so nobody can be matched at once.")
+    two_sides = form not in (Form.GROUP, Form.PEER)
+    if stable and not two_sides:
+        problems.append("The stable methods are for the forms one-to-one and reverse.")
+    if decided.get("fairness_loss") and (stable or not two_sides):
         problems.append("The fairness stage is for the optimal method of the forms one-to-one and reverse.")
     return problems
 

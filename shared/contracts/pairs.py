@@ -44,7 +44,7 @@ class EndReason(StrEnum):
 
 
 class Requeue(StrEnum):
-    """What became of the mentee when a relationship ended."""
+    """What became of the mentee, or of a peer, when a relationship ended."""
 
     QUEUED = "queued"
     """Waits for a new mentor, with priority."""
@@ -71,6 +71,8 @@ class ProposalChanged(EventData):
     """Person id of the mentor."""
     mentee_id: Key
     """Person id of the mentee."""
+    peers: bool = False
+    """Whether the two are peers: neither leads the other, and the one with the lower id stands as the mentee."""
     status: ProposalStatus
     """Where the proposal stands."""
     mentor_accepted: bool = False
@@ -100,6 +102,8 @@ class RelationshipStarted(EventData):
     """Person id of the mentor."""
     mentee_id: Key
     """Person id of the mentee."""
+    peers: bool = False
+    """Whether the two are peers: neither leads the other, and the one with the lower id stands as the mentee."""
     started_at: Instant
     """When the second of the two said yes."""
 
@@ -119,6 +123,8 @@ class RelationshipEnded(EventData):
     """Person id of the mentor."""
     mentee_id: Key
     """Person id of the mentee."""
+    peers: bool = False
+    """Whether the two are peers: neither leads the other, and the one with the lower id stands as the mentee."""
     started_at: Instant
     """When it started."""
     ended_at: Instant
@@ -129,3 +135,5 @@ class RelationshipEnded(EventData):
     """Who has left the organisation (reason *left*) or was erased (reason *withdrawn*)."""
     requeue: Requeue
     """What became of the mentee."""
+    peer_requeue: Requeue | None = None
+    """Between peers: what became of the one who stands as the mentor."""

@@ -43,6 +43,8 @@ class Relationship:
     ended_at: datetime | None
     end_reason: EndReason | None
     version: int
+    peers: bool = False
+    """Neither is the other's mentor: the two only stand in these places."""
 
     @property
     def ended(self) -> bool:

@@ -1,4 +1,4 @@
-"""Proposals, relationships and the mentors' places."""
+"""Proposals, relationships and the mentors' places. Between peers neither leads: both take the place of a mentee."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -92,6 +92,13 @@ class Proposal:
     proposed_at: datetime
     expires_at: datetime
     closed_at: datetime | None = None
+    peers: bool = False
+    """Neither leads the other; the one with the lower id stands as the mentee."""
+
+    @property
+    def seekers(self) -> tuple[str, ...]:
+        """Who has this as their one pair in the programme: the mentee, or both peers."""
+        return (self.mentee_id, self.mentor_id) if self.peers else (self.mentee_id,)
 
     def accepted_by(self, person_id: str, now: datetime) -> "Proposal":
         """With this participant's yes; the same when it was there already. May raise :class:`Refused`."""
@@ -141,9 +148,24 @@ class Relationship:
     leaver_ids: list[str] = field(default_factory=list)
     sessions_completed: int = 0
     last_session_at: datetime | None = None
+    peers: bool = False
+    """Neither leads the other; the one with the lower id stands as the mentee."""
+    peer_requeue: Requeue | None = None
+    """What became of the peer who stands as the mentor."""
+
+    @property
+    def seekers(self) -> tuple[str, ...]:
+        """Who has this as their one pair in the programme: the mentee, or both peers."""
+        return (self.mentee_id, self.mentor_id) if self.peers else (self.mentee_id,)
 
     def ended(
-        self, reason: EndReason, requeue: Requeue, now: datetime, *, leaver_id: str | None = None
+        self,
+        reason: EndReason,
+        requeue: Requeue,
+        now: datetime,
+        *,
+        leaver_id: str | None = None,
+        peer_requeue: Requeue | None = None,
     ) -> "Relationship":
         return replace(
             self,
@@ -153,6 +175,7 @@ class Relationship:
             reason=reason,
             requeue=requeue,
             leaver_ids=[leaver_id] if leaver_id else [],
+            peer_requeue=peer_requeue,
         )
 
     def met(self, at: datetime) -> "Relationship":
@@ -177,7 +200,7 @@ class Gate:
 
 
 def requeue_of(reason: EndReason, standing: Standing, *, mentee_leaves: bool) -> Requeue:
-    """What becomes of the mentee of a pair that ends."""
+    """What becomes of the mentee, or of either peer, of a pair that ends."""
     if reason is EndReason.COMPLETED:
         return Requeue.GOAL_REACHED
     if reason is EndReason.WITHDRAWN and mentee_leaves:

@@ -106,12 +106,19 @@ class Programme:
     @property
     def at_once(self) -> bool:
         """Whether somebody who comes between rounds is matched without waiting for the next."""
-        return self.has_rounds and bool(self.matching.get("at_once")) and not self.in_groups
+        return (
+            self.has_rounds and bool(self.matching.get("at_once")) and not (self.in_groups or self.of_peers)
+        )
 
     @property
     def in_groups(self) -> bool:
         """Whether a mentor leads one group, instead of several mentees each for themselves."""
         return self.matching.get("form") == "group"
+
+    @property
+    def of_peers(self) -> bool:
+        """Whether there is one pool, in which everybody is enrolled as a mentee. Decided before anybody enrols."""
+        return self.matching.get("form") == "peer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from services.matching.engine.figures import SMALLEST_GROUP, Figures
 from services.matching.report import parts
 from services.matching.report.model import Report
 from services.matching.report.parts import Part
-from services.matching.report.words import FORMS, STATES, counted, named, of, percent, tiny
+from services.matching.report.words import FORMS, STATES, counted, named, of, percent, sides_of, tiny
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ def claim_of(figures: Figures) -> Claim:
     proof = figures.proof
     if not figures.pairs:
         nobody = not figures.mentees or not figures.mentors
-        why = "There was nobody on one of the two sides." if nobody else "No pair was possible."
+        empty = "There was nobody." if figures.form == "peer" else "There was nobody on one of the two sides."
+        why = empty if nobody else "No pair was possible."
         return Claim("warn", "No pairs were made", (why,))
     sentences = [
         f"These {counted(figures.pairs, 'pair', 'pairs')} are worth {proof.value:,} points. Whatever else the pairs "
@@ -132,16 +133,21 @@ def _keys(figures: Figures) -> Iterator[Key]:
         f"{figures.worst.mean:,.0f}",
         f"points on average, {counted(figures.worst.pairs, 'pair', 'pairs')}",
     )
-    yield Key(
-        "Places used",
-        percent(of(figures.load.used, figures.load.places), 0),
-        f"{figures.load.used:,} of {figures.load.places:,}, with {counted(figures.load.mentors, 'mentor', 'mentors')}",
-    )
-    yield Key("Unevenness of load", f"{figures.load.gini:.2f}", "Gini: 0 when all mentors have equally many")
+    names = sides_of(figures.form)
+    if figures.form != "peer":  # where everybody takes one, that all are used is that all are matched
+        yield Key(
+            "Places used",
+            percent(of(figures.load.used, figures.load.places), 0),
+            f"{figures.load.used:,} of {figures.load.places:,}, with"
+            f" {counted(figures.load.mentors, 'mentor', 'mentors')}",
+        )
+        yield Key(
+            "Unevenness of load", f"{figures.load.gini:.2f}", "Gini: 0 when all mentors have equally many"
+        )
     yield Key(
         "Choice",
         f"{figures.choice.median:,}",
-        "mentors whom rules leave to a mentee, in the middle of a sample",
+        f"{names.mentors} whom rules leave to a {names.mentee}, in the middle of a sample",
         figures.choice.none > 0,
     )
     if figures.circles:

@@ -7,7 +7,7 @@ from typing import Final
 from services.matching.engine.figures import SMALLEST_GROUP, Bars, Figures
 from services.matching.report.charts import Bar, Chart, columns, rows
 from services.matching.report.model import Comparison, LeftOver, Report
-from services.matching.report.words import REASONS, RULES, counted, named, of, percent, tiny
+from services.matching.report.words import REASONS, RULES, counted, named, of, percent, sides_of, tiny
 
 _MOST_ROWS: Final = 12
 
@@ -100,10 +100,11 @@ def _quality(figures: Figures) -> Part:
             Bar("lowest pair", lowest, marked=True),
         ],
     )
+    names = sides_of(figures.form)
     shown = worst.lowest[:_MOST_ROWS]
     table = Table(
         "The lowest pairs",
-        ("Mentee", "Mentor", "Points"),
+        (names.mentee.capitalize(), names.mentor.capitalize(), "Points"),
         tuple((pair.mentee_id, pair.mentor_id, f"{pair.score:,}") for pair in shown),
         frozenset({2}),
         "Worth a look before publishing. For every pair there is an explanation, and why it is not another one.",
@@ -113,7 +114,7 @@ def _quality(figures: Figures) -> Part:
 
 
 def _spread(figures: Figures) -> Part:
-    load, choice = figures.load, figures.choice
+    load, choice, names = figures.load, figures.choice, sides_of(figures.form)
     idle = load.mentors_by_mentees[0] if load.mentors_by_mentees else 0
     idlers = "Every mentor with room has somebody."
     if idle:
@@ -127,20 +128,24 @@ def _spread(figures: Figures) -> Part:
         axis="mentees",
     )
     none = (
-        f"{counted(choice.none, 'mentee has', 'mentees have')} none at all."
+        f"{counted(choice.none, f'{names.mentee} has', f'{names.mentees} have')} none at all."
         if choice.none
         else "Nobody in the sample has none."
     )
+    peers = figures.form == "peer"
+    full = "" if peers else "full mentors included: "
     candidates = _standing(
         "choice",
-        "Mentors whom rules leave to a mentee",
-        f"From a sample of {counted(choice.sampled, 'mentee', 'mentees')}, full mentors included: half have "
+        f"{names.mentors.capitalize()} whom rules leave to a {names.mentee}",
+        f"From a sample of {counted(choice.sampled, names.mentee, names.mentees)}, {full}half have "
         f"{choice.median:,} or more. {none}",
-        ("Mentors", "Mentees"),
+        (names.mentors.capitalize(), names.mentees.capitalize()),
         choice.bars,
-        axis="mentors",
+        axis=names.mentors,
         marked_to=0 if choice.none else None,
     )
+    if peers:  # each takes one: there is no load to show
+        return Part("How choice is spread", "", (candidates,))
     return Part("How load and choice are spread", "", (loads, candidates))
 
 
@@ -174,7 +179,7 @@ def _left_over(figures: Figures, left: tuple[LeftOver, ...]) -> Part:
         tables.append(
             Table(
                 "Who has nobody",
-                ("Person", "Reason", "Mentors forbidden, by rule"),
+                ("Person", "Reason", f"{sides_of(figures.form).mentors.capitalize()} forbidden, by rule"),
                 tuple((one.mentee_id, named(REASONS, one.why), _by_rule(one)) for one in shown),
                 foot=f"The first {len(shown)} of {total:,}." if len(shown) < total else "",
             )
@@ -304,16 +309,17 @@ def _compared(here: Figures, other: Comparison) -> Part:
         frozenset({1, 2, 3}),
         "Points compare only where both configurations give them for the same things.",
     )
+    names, people_in_one = sides_of(here.form), 2 if here.form == "peer" else 1
     chart = rows(
         "changed",
-        "Whose mentor differs",
-        f"{counted(other.same_pairs, 'pair is', 'pairs are')} the same in both runs.",
-        ("Mentees", "Number"),
+        f"Whose {names.mentor} differs",
+        f"{counted(other.same_pairs // people_in_one, 'pair is', 'pairs are')} the same in both runs.",
+        (names.mentees.capitalize(), "Number"),
         [
-            Bar("the same mentor", other.same_pairs),
-            Bar("another mentor", other.other_mentor, marked=True),
-            Bar("a mentor in this run only", other.only_here, marked=True),
-            Bar("a mentor in the other only", other.only_there, marked=True),
+            Bar(f"the same {names.mentor}", other.same_pairs),
+            Bar(f"another {names.mentor}", other.other_mentor, marked=True),
+            Bar(f"a {names.mentor} in this run only", other.only_here, marked=True),
+            Bar(f"a {names.mentor} in the other only", other.only_there, marked=True),
         ],
     )
     text = f"The other run has configuration version {other.configuration}."

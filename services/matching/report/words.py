@@ -1,7 +1,7 @@
 """Names and sentences of the page, and numbers as people read them."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 FORMS: Final[Mapping[str, str]] = {
     "one-to-one": "one mentor, one mentee",
@@ -20,12 +20,13 @@ STATES: Final[Mapping[str, str]] = {
     "failed": "Ended with an error; nobody has been told.",
 }
 REASONS: Final[Mapping[str, str]] = {
-    "nobody": "no mentor in the pool",
+    "nobody": "nobody to be matched with",
     "rules": "rules leave nobody",
     "all-full": "all who fit are full",
     "no-group": "no group that may sit together",
     "no-place": "takes nobody more",
     "mentor-erased": "their mentor's data were erased",
+    "peer-erased": "their peer's data were erased",
 }
 RULES: Final[Mapping[str, str]] = {
     "same-person": "same person",
@@ -40,6 +41,24 @@ RULES: Final[Mapping[str, str]] = {
     "reporting-line": "reporting line",
     "full": "no room",
 }
+
+
+class Sides(NamedTuple):
+    """What people are called who stand where a mentee and a mentor do."""
+
+    mentee: str
+    mentees: str
+    mentor: str
+    mentors: str
+
+
+_SIDES: Final = Sides("mentee", "mentees", "mentor", "mentors")
+_PEERS: Final = Sides("peer", "peers", "peer", "peers")
+
+
+def sides_of(form: str) -> Sides:
+    """Their names in a form; peers have one."""
+    return _PEERS if form == "peer" else _SIDES
 
 
 def named(names: Mapping[str, str], key: str) -> str:

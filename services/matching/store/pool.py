@@ -28,7 +28,7 @@ class SeenPool:
     versions: Mapping[str, int] = field(default_factory=dict)
     """Person to the version that was seen."""
     enrolments: Mapping[str, str] = field(default_factory=dict)
-    """Mentor to the enrolment that was seen to be active."""
+    """Mentor, or peer, to the enrolment that was seen to be active."""
     attempts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(mentee, mentor) to how often they were proposed before in this programme."""
 
@@ -76,6 +76,12 @@ _EARLIER = Statement("""
     FROM proposal WHERE tenant = :tenant AND mentee_id = ANY(CAST(:people AS text[]))
     GROUP BY mentee_id, mentor_id""")
 
+# Two peers stand in the order of their ids, so who is a mentor there may be the mentee here.
+_EARLIER_PEERS = Statement("""
+    SELECT DISTINCT mentor_id, mentee_id FROM proposal
+    WHERE tenant = :tenant AND mentor_id = ANY(CAST(:people AS text[])) AND peers
+        AND status IN ('declined', 'expired', 'accepted')""")
+
 # Whom somebody avoids is avoided in every programme and role.
 _AVOIDED = Statement("""
     SELECT person_id, avoid FROM enrolment
@@ -94,6 +100,7 @@ class _Read:
     completed: Mapping[str, int]
     managers: Mapping[str, str]
     earlier: Rows
+    earlier_peers: Rows
     avoided: Rows
 
 
@@ -106,24 +113,31 @@ async def read_pool(uow: Uow, programme_id: str, *, also_empty: bool = False) ->
     mentees = await uow.rows(_MENTEES, programme=programme_id)
     if not mentees and not also_empty:
         return None
-    mentors = await uow.rows(_MENTORS, programme=programme_id)
+    mentors = both_sides(mentees) if programme.of_peers else await uow.rows(_MENTORS, programme=programme_id)
     return await assembled(uow, programme, mentees, mentors, await uow.rows(_AVOIDED))
+
+
+def both_sides(waiting: Rows) -> Rows:
+    """Peers who wait (person, enrolment, priority) as those who give (person, enrolment, paused)."""
+    return [(person_id, enrolment_id, False) for person_id, enrolment_id, _ in waiting]
 
 
 async def assembled(uow: Uow, programme: Programme, mentees: Rows, mentors: Rows, avoided: Rows) -> SeenPool:
     """The pool of these *mentees* (person, enrolment, priority) and *mentors* (person, enrolment, paused); *avoided*
     are their avoid lists, or everybody's."""
-    waiting, offering = [row[0] for row in mentees], [row[0] for row in mentors]
+    waiting = [row[0] for row in mentees]
+    offering = [] if programme.of_peers else [row[0] for row in mentors]
     people = await uow.rows(_PEOPLE, people=[*waiting, *offering])
     read = _Read(
         mentees=mentees,
         mentors=mentors,
         people=_by_key(people),
         wishes=_by_key(await uow.rows(_WISHES, enrolments=[row[1] for row in (*mentees, *mentors)])),
-        loads=dict(await uow.rows(_LOADS, people=offering)),
-        completed=dict(await uow.rows(_COMPLETED, people=offering)),
+        loads=dict(await uow.rows(_LOADS, people=offering)) if offering else {},
+        completed=dict(await uow.rows(_COMPLETED, people=offering)) if offering else {},
         managers=await _reporting_lines(uow, people),
         earlier=await uow.rows(_EARLIER, people=waiting, programme=programme.programme_id),
+        earlier_peers=await uow.rows(_EARLIER_PEERS, people=waiting),
         avoided=avoided,
     )
     return await asyncio.to_thread(_seen, programme, uow.now.date(), read)
@@ -167,13 +181,15 @@ def _seen(programme: Programme, as_of: date, read: _Read) -> SeenPool:
                 "skills_offered",
                 read.wishes[enrolment],
                 avoid,
-                free=0 if paused else max(0, read.people[who]["mentor_capacity"] - read.loads.get(who, 0)),
+                free=_room(programme, read, who, paused=paused),
                 completed=read.completed.get(who, 0),
             )
             for who, enrolment, paused in mentors
         ),
         managers=read.managers,
-        failed=frozenset((row[0], row[1]) for row in read.earlier if row[3]),
+        failed=frozenset(
+            (row[0], row[1]) for row in (*(row for row in read.earlier if row[3]), *read.earlier_peers)
+        ),
     )
     return SeenPool(
         programme=programme,
@@ -183,6 +199,13 @@ def _seen(programme: Programme, as_of: date, read: _Read) -> SeenPool:
         enrolments={who: enrolment for who, enrolment, _ in mentors},
         attempts={(row[0], row[1]): row[2] for row in read.earlier},
     )
+
+
+def _room(programme: Programme, read: _Read, who: str, *, paused: bool) -> int:
+    """How many more the person takes: a mentor as many as there are places left, a peer one."""
+    if programme.of_peers:
+        return 1
+    return 0 if paused else max(0, read.people[who]["mentor_capacity"] - read.loads.get(who, 0))
 
 
 def configuration_of(programme: Programme) -> Configuration:

@@ -215,6 +215,18 @@ async def choice_and_prices(
     return own, coherence, {row.mentor_id: row.price for row in rows}
 
 
+_PEER: Final = sa.text(
+    "SELECT mentee_id, mentor_id FROM matching_run_pair"
+    " WHERE tenant = :tenant AND run_id = :run AND (mentee_id = :person OR mentor_id = :person)"
+)
+
+
+async def peer_in_run(uow: Uow, run_id: str, person_id: str) -> str | None:
+    """Whom somebody has in a run of peers."""
+    rows = await uow.rows(_PEER, run=run_id, person=person_id)
+    return next((one for row in rows for one in (row.mentee_id, row.mentor_id) if one != person_id), None)
+
+
 # runs
 
 
@@ -235,10 +247,13 @@ async def runs_of(uow: Uow, programme_id: str, before: Run | None, limit: int) -
     return [RUN.decode(row) for row in await uow.rows(statement)]
 
 
-_BOTH: Final = (
-    "(SELECT * FROM matching_run_pair WHERE tenant = :tenant AND run_id = :run) a FULL JOIN"
-    " (SELECT * FROM matching_run_pair WHERE tenant = :tenant AND run_id = :other) b USING (mentee_id)"
+_CHOSEN: Final = (
+    "(SELECT mentee_id, mentor_id, score FROM matching_run_pair WHERE tenant = :tenant AND run_id = {run}"
+    " UNION ALL SELECT mentor_id, mentee_id, score FROM matching_run_pair JOIN matching_run USING (tenant, run_id)"
+    " WHERE tenant = :tenant AND run_id = {run} AND form = 'peer')"
 )
+"""Whom everybody has in a run; peers have each other."""
+_BOTH: Final = f"{_CHOSEN.format(run=':run')} a FULL JOIN {_CHOSEN.format(run=':other')} b USING (mentee_id)"
 _COUNTED: Final = sa.text(
     "SELECT count(*) FILTER (WHERE a.mentor_id = b.mentor_id) AS kept,"
     " count(*) FILTER (WHERE a.mentor_id <> b.mentor_id) AS changed,"
@@ -268,8 +283,15 @@ async def compare_changes(uow: Uow, run_id: str, other_id: str, after: str, limi
 
 _WITHOUT_MENTOR: Final = sa.text(
     "INSERT INTO matching_run_unmatched (tenant, run_id, mentee_id, why, forbidden)"
-    " SELECT tenant, run_id, mentee_id, 'mentor-erased', '{}' FROM matching_run_pair"
+    " SELECT tenant, run_id, mentee_id, CASE form WHEN 'peer' THEN 'peer-erased' ELSE 'mentor-erased' END, '{}'"
+    " FROM matching_run_pair JOIN matching_run USING (tenant, run_id)"
     " WHERE tenant = :tenant AND mentor_id = :person ON CONFLICT DO NOTHING"
+)
+_WITHOUT_PEER: Final = sa.text(
+    "INSERT INTO matching_run_unmatched (tenant, run_id, mentee_id, why, forbidden)"
+    " SELECT tenant, run_id, mentor_id, 'peer-erased', '{}' FROM matching_run_pair"
+    " JOIN matching_run USING (tenant, run_id)"
+    " WHERE tenant = :tenant AND mentee_id = :person AND form = 'peer' ON CONFLICT DO NOTHING"
 )
 _FORGET: Final = tuple(
     sa.text(f"DELETE FROM {table} WHERE tenant = :tenant AND ({condition})")
@@ -285,6 +307,7 @@ async def forget_results(uow: Uow, person_id: str) -> int:
     """Take somebody out of the results of all runs; returns how many rows went."""
     values = {"tenant": uow.tenant, "person": person_id}
     await uow.connection.execute(_WITHOUT_MENTOR, values)
+    await uow.connection.execute(_WITHOUT_PEER, values)
     return sum([(await uow.connection.execute(statement, values)).rowcount for statement in _FORGET])
 
 

@@ -48,12 +48,12 @@ departure = _table("departure", ("person_id",), spell=_int, erased_version=_bigi
 proposal = _table(
     "proposal", ("proposal_id",), version=_bigint, programme_id=_text, mentor_id=_text, mentee_id=_text,
     attempt=_int, status=_text, mentor_accepted=_bool, mentee_accepted=_bool, score=_bigint, reasons=_json,
-    proposed_at=_MOMENT, expires_at=_MOMENT, closed_at=_MOMENT,
+    proposed_at=_MOMENT, expires_at=_MOMENT, closed_at=_MOMENT, peers=_bool,
 )  # fmt: skip
 relationship = _table(
     "relationship", ("relationship_id",), version=_bigint, programme_id=_text, proposal_id=_text,
     mentor_id=_text, mentee_id=_text, status=_text, started_at=_MOMENT, ended_at=_MOMENT, reason=_text,
-    requeue=_text, leaver_ids=_json, sessions_completed=_int, last_session_at=_MOMENT,
+    requeue=_text, leaver_ids=_json, sessions_completed=_int, last_session_at=_MOMENT, peers=_bool, peer_requeue=_text,
 )  # fmt: skip
 mentor_load = _table("mentor_load", ("person_id",), active=_int, reserved=_int)
 mentee = _table(

@@ -65,9 +65,12 @@ class Role(StrEnum):
 
     MENTOR = "mentor"
     MENTEE = "mentee"
+    PEER = "peer"
 
     @property
     def partner(self) -> "Role":
+        if self is Role.PEER:
+            return self
         return Role.MENTEE if self is Role.MENTOR else Role.MENTOR
 
 
@@ -78,6 +81,8 @@ class Pair:
     programme_id: str
     mentor_id: str
     mentee_id: str
+    peers: bool = False
+    """Neither is the other's mentor: the two only stand in these places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +124,12 @@ def both(
     occurrence: str = "",
     but_not: Collection[str] = (),
 ) -> list[Occasion]:
-    """The same occasion for mentor and mentee, each with the other as partner, in the order of their ids."""
+    """The same occasion for mentor and mentee, or for two peers, each with the other as partner, in the order of their
+    ids."""
+    mentor, mentee = (Role.PEER, Role.PEER) if pair.peers else (Role.MENTOR, Role.MENTEE)
     sides = (
-        (pair.mentor_id, Role.MENTOR, pair.mentee_id),
-        (pair.mentee_id, Role.MENTEE, pair.mentor_id),
+        (pair.mentor_id, mentor, pair.mentee_id),
+        (pair.mentee_id, mentee, pair.mentor_id),
     )
     return [
         Occasion(person, template, about_id, pair.programme_id, role, partner, facts, occurrence)

@@ -21,6 +21,8 @@ class Programme:
     name: str | None = None
     session_reminder_hours: int | None = None
     feedback_reminder_days: int | None = None
+    of_peers: bool = False
+    """Whether there is nobody who is a mentor or a mentee; decided before anybody takes part."""
 
     @classmethod
     def unknown(cls, programme_id: str) -> Self:

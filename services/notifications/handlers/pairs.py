@@ -1,5 +1,7 @@
 """Proposals, and pairs that start and end: told to both, except to who has left."""
 
+from dataclasses import replace
+
 from services.notifications.domain.messages import Occasion, Pair, Reason, Template, both
 from services.notifications.handlers.registry import handlers
 from services.notifications.post import iso, notification_id, tell, wants
@@ -49,9 +51,14 @@ def _end_ids(data: RelationshipStarted) -> list[str]:
 
 
 def _pair_ended(data: RelationshipEnded) -> list[Occasion]:
-    """Who left is not written to; with every other reason both are, and neither is told who wished it."""
+    """Who left is not written to; with every other reason both are, and neither is told who wished it. Of two peers
+    each reads what became of themselves."""
     facts = {"reason": str(data.reason), "requeue": str(data.requeue), "ended_at": iso(data.ended_at)}
-    return both(Template.PAIR_ENDED, data.relationship_id, _pair(data), facts, but_not=data.leaver_ids)
+    told = both(Template.PAIR_ENDED, data.relationship_id, _pair(data), facts, but_not=data.leaver_ids)
+    if data.peer_requeue is None:
+        return told
+    others = {**facts, "requeue": str(data.peer_requeue)}
+    return [replace(one, facts=others) if one.recipient_id == data.mentor_id else one for one in told]
 
 
 @handlers.on(RelationshipEnded, needs=lambda e: wants(_pair_ended(e.data)))
@@ -61,4 +68,4 @@ async def relationship_ended(event: Event[RelationshipEnded], uow: Uow) -> None:
 
 
 def _pair(data: ProposalChanged | RelationshipStarted | RelationshipEnded) -> Pair:
-    return Pair(data.programme_id, data.mentor_id, data.mentee_id)
+    return Pair(data.programme_id, data.mentor_id, data.mentee_id, data.peers)

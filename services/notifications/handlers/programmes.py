@@ -5,6 +5,7 @@ from dataclasses import replace
 from services.notifications.handlers.registry import handlers
 from services.notifications.handlers.reminders import programme_of, set_feedback_timer, set_session_timer
 from services.notifications.store import PROGRAMME, booked_sessions, open_requests
+from shared.contracts.matching import Form
 from shared.contracts.people import ProgrammeChanged
 from shared.messaging.event import Event
 from shared.messaging.handlers import Outcome
@@ -23,6 +24,7 @@ async def programme_changed(event: Event[ProgrammeChanged], uow: Uow) -> Outcome
         name=data.name,
         session_reminder_hours=data.session_reminder_hours,
         feedback_reminder_days=data.feedback_reminder_days,
+        of_peers=data.matching.form is Form.PEER,
     )
     uow.put(programme)
     if programme.session_reminder_hours != before.session_reminder_hours:

@@ -44,6 +44,11 @@ class Programme:
     configuration_version: int = 1
     version: int = 0
 
+    @property
+    def of_peers(self) -> bool:
+        """Whether there is one pool instead of mentors and mentees."""
+        return self.matching.get("form") == "peer"
+
 
 _RESULT_DEPENDS_ON: Final = ("matching", "minimum_level_gap", "same_department_allowed")
 
@@ -103,6 +108,7 @@ class Obstacle(StrEnum):
     PROGRAMME_CLOSED = "programme_closed"
     PERSON_LEFT = "person_left"
     NO_MENTOR_CAPACITY = "no_mentor_capacity"
+    NO_MENTORS_AMONG_PEERS = "no_mentors_among_peers"
 
 
 def obstacle(programme: Programme, person: Person, role: Role) -> Obstacle | None:
@@ -111,6 +117,8 @@ def obstacle(programme: Programme, person: Person, role: Role) -> Obstacle | Non
         return Obstacle.PROGRAMME_CLOSED
     if person.status is PersonStatus.LEFT:
         return Obstacle.PERSON_LEFT
+    if role is Role.MENTOR and programme.of_peers:
+        return Obstacle.NO_MENTORS_AMONG_PEERS
     if role is Role.MENTOR and person.mentor_capacity < 1:
         return Obstacle.NO_MENTOR_CAPACITY
     return None

@@ -27,6 +27,7 @@ def run_of(state: str = "ready", identity: str = "r-1", **more: Any) -> dict[str
         "rounds": 2, "tolerance": 0.0001, "within_tolerance": True, "covers": "All pairs.", "digest": "d",
     }  # fmt: skip
     figures = {
+        "form": "one-to-one",
         "pairs": 3, "mean_score": 19_166.7, "unmatched": {"all-full": 1}, "forbidden": {"language": 4},
         "worst": {
             "share": 0.05, "pairs": 1, "highest": 12_500, "mean": 12_500.0,
@@ -321,6 +322,7 @@ def explained(**more: Any) -> dict[str, Any]:
         "score": 20_000, "shares": shares, "reasons": ["Offers law"], "rules": [], "scarcity": 0,
         "price": 18_500, "gain": 1_500,
         "own_mentor_id": "noa", "own_gain": 7_499, "people_removed": 0,
+        "peers": False,
     } | more  # fmt: skip
 
 
@@ -333,6 +335,19 @@ def test_a_pair_is_explained_factor_by_factor(services: FakeServices, run: Run) 
     assert "Together 20,000 points." in lines
     assert "The two would read: Offers law." in lines
     assert services.calls() == ["GET matching/runs/r-1/explain?mentee=ben&mentor=mia"]
+
+
+def test_peers_are_called_so(services: FakeServices, run: Run) -> None:
+    ready = run_of(form="peer", mentees=4, mentors=4)
+    ready["figures"]["form"] = "peer"
+    services.set("matching", "GET /runs/r-1", answer(ready))
+    shown = run("match", "show", "r-1").stdout
+    assert "3 of 4 peers" in " ".join(shown.split())
+    assert "mentor" not in shown
+    services.set("matching", "GET /runs/r-1/explain", answer(explained(peers=True, price=12_000, gain=8_000)))
+    why = run("match", "why-not", "r-1", "ben", "mia").stdout
+    assert "20,000 points − 12,000 that the other has as it is = 8,000" in why
+    assert "mentor" not in why
 
 
 def test_why_not_adds_up(services: FakeServices, run: Run) -> None:

@@ -119,12 +119,12 @@ def test_the_view_adds_up() -> None:
         MetricSum(PROGRAMME, Metric.FEEDBACK_REQUESTED, "2026-03", 3),
         MetricSum(PROGRAMME, Metric.FEEDBACK_SUBMITTED, "2026-03", 0),
     ]
-    view = AnalyticsView.of(PROGRAMME, ProgrammeNumbers(sums, 3, 3, {"empathy": 4.2}))
+    view = AnalyticsView.of(PROGRAMME, ProgrammeNumbers(sums, 3, 3, 0, {"empathy": 4.2}))
     assert (view.relationships_active, view.relationships_ended) == (3, 2)
     assert (view.proposals_open, view.accepted_share, view.submitted_share) == (2, 0.625, 0.0)
     assert view.ratings["empathy"] == 4.2
     assert view.ratings["boundaries"] is None
     assert list(view.months) == ["2026-02", "2026-03"]
     assert Metric.FEEDBACK_SUBMITTED not in view.months["2026-03"]
-    empty = AnalyticsView.of(PROGRAMME, ProgrammeNumbers([], 0, 0, {}))
+    empty = AnalyticsView.of(PROGRAMME, ProgrammeNumbers([], 0, 0, 0, {}))
     assert (empty.accepted_share, empty.submitted_share, empty.months) == (None, None, {})

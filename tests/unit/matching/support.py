@@ -170,11 +170,13 @@ class World:
         paired, proposed = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
         for each in self.store.all(RELATIONSHIP):
             if each.status is RelationshipStatus.ACTIVE:
-                active[each.mentor_id] += 1
-                paired[each.programme_id, each.mentee_id] += 1
+                active[each.mentor_id] += not each.peers
+                for person_id in each.seekers:
+                    paired[each.programme_id, person_id] += 1
         for each in self.proposals(ProposalStatus.OPEN):
-            reserved[each.mentor_id] += 1
-            proposed[each.programme_id, each.mentee_id] += 1
+            reserved[each.mentor_id] += not each.peers
+            for person_id in each.seekers:
+                proposed[each.programme_id, person_id] += 1
         for load in self.store.all(MENTOR_LOAD):
             assert (load.active, load.reserved) == (active[load.person_id], reserved[load.person_id])
             assert load.used <= self.store.rows[PERSON.name][(load.person_id,)].mentor_capacity or (
@@ -245,6 +247,8 @@ def _seen(store: MemoryStore, uow: Uow, programme_id: str) -> SeenPool | None:
         if each.programme_id == programme_id and each.role is Role.MENTOR and each.active
         if people[each.person_id].status is PersonStatus.ACTIVE and people[each.person_id].matching_consent
     }
+    if known.of_peers:
+        mentors = {each.person_id: each.enrolment_id for each in waiting}
     avoid: dict[str, set[str]] = {}
     for each in enrolments.values():
         if each.active:
@@ -256,13 +260,18 @@ def _seen(store: MemoryStore, uow: Uow, programme_id: str) -> SeenPool | None:
         earlier[each.mentee_id, each.mentor_id] += each.programme_id == programme_id
         if each.status not in (ProposalStatus.OPEN, ProposalStatus.WITHDRAWN):
             failed.add((each.mentee_id, each.mentor_id))
+            failed |= {(each.mentor_id, each.mentee_id)} if each.peers else set()
     return SeenPool(
         programme=known,
         pool=Pool(
             as_of=uow.now.date(),
             mentees=tuple(
                 _participant(
-                    people[each.person_id], enrolments[each.enrolment_id], avoid, priority=each.priority
+                    people[each.person_id],
+                    enrolments[each.enrolment_id],
+                    avoid,
+                    skills=people[each.person_id].skills_wanted,
+                    priority=each.priority,
                 )
                 for each in waiting
             ),
@@ -271,7 +280,8 @@ def _seen(store: MemoryStore, uow: Uow, programme_id: str) -> SeenPool | None:
                     people[each],
                     enrolments[identity],
                     avoid,
-                    free=max(0, people[each].mentor_capacity - loads.get(each, 0)),
+                    free=1 if known.of_peers else max(0, people[each].mentor_capacity - loads.get(each, 0)),
+                    skills=people[each].skills_offered,
                 )
                 for each, identity in mentors.items()
             ),
@@ -286,7 +296,13 @@ def _seen(store: MemoryStore, uow: Uow, programme_id: str) -> SeenPool | None:
 
 
 def _participant(
-    known: Person, by: Enrolment, avoid: dict[str, set[str]], *, priority: int = 0, free: int = 0
+    known: Person,
+    by: Enrolment,
+    avoid: dict[str, set[str]],
+    *,
+    skills: dict[str, int],
+    priority: int = 0,
+    free: int = 0,
 ) -> Participant:
     return Participant(
         person_id=known.person_id,
@@ -299,7 +315,7 @@ def _participant(
         interests=tuple(known.interests),
         working_style=known.working_style,
         goals=known.goals,
-        skills=known.skills_wanted if by.role is Role.MENTEE else known.skills_offered,
+        skills=skills,
         choices=tuple(by.choices),
         preferences=tuple(by.preferences),
         avoid=frozenset(avoid.get(known.person_id, ())),

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -110,12 +111,30 @@ class Life:
             return
 
 
-@given(st.lists(actions, max_size=25))
+class LifeOfPeers(Life):
+    """The same people are peers in one programme; in the other there are mentors among them and mentees."""
+
+    async def begin(self) -> None:
+        await self.world.hear(programme(matching={"form": "peer", "rules": {"peer_level_gap": None}}))
+        await self.world.hear(programme("autumn"))
+        for name in EVERYBODY:
+            await self.tell(name)
+            await self.enrol(name, "active")
+
+    async def enrol(self, name: str, status: str) -> None:
+        await self.world.hear(enrolment(name, "mentee", status))
+        if name in (*MENTORS, "a1", "a2"):
+            role = "mentor" if name in MENTORS else "mentee"
+            await self.world.hear(enrolment(name, role, status, "autumn"))
+
+
+@pytest.mark.parametrize("kind", [Life, LifeOfPeers])
+@given(life=st.lists(actions, max_size=25))
 @settings(max_examples=200, deadline=None)
-def test_any_life_keeps_the_invariants(life: list[tuple[str, int, bool]]) -> None:
+def test_any_life_keeps_the_invariants(kind: type[Life], life: list[tuple[str, int, bool]]) -> None:
     async def live() -> None:
         with memory(World()) as world:
-            alive = Life(world)
+            alive = kind(world)
             await alive.begin()
             await world.wait(minutes=2)
             for action in life:

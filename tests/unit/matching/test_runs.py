@@ -85,7 +85,7 @@ async def test_a_configuration_that_cannot_be_is_refused(world: World, differenc
 @pytest.mark.parametrize(
     ("differences", "code"),
     [
-        ({"form": "peer"}, "form_not_offered"),
+        ({"form": "peer"}, "form_fixed"),
         ({"form": "flash"}, "form_not_offered"),
         ({"embedder": "somebodys-model"}, "embedder_not_offered"),
     ],

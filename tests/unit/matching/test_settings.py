@@ -27,7 +27,7 @@ OF_THE_PROGRAMME = {"minimum_level_gap", "same_department_allowed"}
 OF_THE_SERVICE = {"at_once"}
 """When rounds are, which the engine does not know."""
 TECHNICAL = {"version", "seed", "candidates", "rounds"}
-NOT_YET = {"meetings", "peer_level_gap"}
+NOT_YET = {"meetings"}
 """What belongs to forms that the service does not offer."""
 
 
@@ -70,6 +70,8 @@ def test_a_form_is_offered_by_all_or_by_none(form: contract.Form) -> None:
         {"form": "group", "method": "mentee-proposing"},
         {"form": "group", "fairness_loss": 0.1},
         {"method": "mentor-proposing", "fairness_loss": 0.1},
+        {"form": "peer", "method": "mentee-proposing"},
+        {"form": "peer", "fairness_loss": 0.1},
     ],
 )
 def test_what_the_engine_would_refuse_is_refused_where_it_is_decided(decided: dict[str, Any]) -> None:

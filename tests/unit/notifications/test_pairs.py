@@ -66,6 +66,16 @@ async def test_with_any_other_reason_both_are_told() -> None:
     assert told(store, "pair-ended") == {MENTOR: "queued", MENTEE: "queued"}
 
 
+async def test_each_of_two_peers_reads_what_became_of_themselves() -> None:
+    store = await with_people()
+    await hear(store, proposal(peers=True))
+    more = {"peers": True, "requeue": Requeue.QUEUED, "peer_requeue": Requeue.MENTEE_NOT_ENROLLED}
+    await hear(store, ended(EndReason.NO_FAULT, **more))
+    assert {each.role for each in messages(store)} == {Role.PEER}
+    became = {n.recipient_id: n.facts["requeue"] for n in messages(store) if n.template == "pair-ended"}
+    assert became == {MENTEE: "queued", MENTOR: "mentee-not-enrolled"}
+
+
 async def test_a_start_that_comes_after_its_end_is_recorded_and_not_sent() -> None:
     store = await with_people()
     await hear(store, ended(EndReason.LEFT, leaver_ids=[MENTOR]), 2)

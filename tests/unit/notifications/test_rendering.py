@@ -12,10 +12,12 @@ import pytest
 from services.notifications.domain.messages import Notification, Occasion, Role, Template, Trace
 from services.notifications.domain.people import Contact, ContactState
 from services.notifications.domain.reminders import Programme, SessionPlan, SessionStatus
-from services.notifications.letters import Letter
+from services.notifications.letters import Letter, collect
 from services.notifications.mime import BadAddress
 from services.notifications.rendering import Renderer
 from shared.contracts.pairs import EndReason, Requeue
+from tests.unit.notifications.support import MENTEE, MENTOR, hear, messages, person, session, world
+from tests.unit.notifications.support import programme as programme_heard
 
 NOW = datetime(2026, 3, 27, 9, 0, tzinfo=UTC)
 START = datetime(2026, 3, 30, 8, 0, tzinfo=UTC)
@@ -90,10 +92,32 @@ def test_every_text_can_be_written_with_much_or_little_known(template: Template,
 def test_every_end_has_words_for_both_sides(role: Role, reason: EndReason, requeue: Requeue) -> None:
     words = text(letter(Template.PAIR_ENDED, role=role, reason=str(reason), requeue=str(requeue)))
     assert ("left the organisation" in words) == (reason is EndReason.LEFT)
-    on_the_list = "on the list for a new mentor, with priority" in words and "not on the list" not in words
-    assert on_the_list == (role is Role.MENTEE and requeue is Requeue.QUEUED)
+    wanted = "peer" if role is Role.PEER else "mentor"
+    on_the_list = f"on the list for a new {wanted}, with priority" in words and "not on the list" not in words
+    assert on_the_list == (role is not Role.MENTOR and requeue is Requeue.QUEUED)
+    if role is Role.PEER:
+        assert "mentor " not in words
+        assert "mentee" not in words
     if role is Role.MENTOR:
         assert "list" not in words, "what becomes of the mentee is the mentee's own business"
+
+
+async def test_mails_about_sessions_call_nobody_a_mentor_who_is_a_peer() -> None:
+    """Who the two are is known from the programme only; the mail's words follow, as soon as it is heard of."""
+    store = world()
+    for known in (person(MENTOR), person(MENTEE), session()):
+        await hear(store, known)
+    for told, role in ((None, None), (programme_heard(matching={"form": "peer"}), Role.PEER)):
+        if told is not None:
+            await hear(store, told)
+        async with store.uow() as uow:
+            letters = await collect(uow, [each.id for each in messages(store)])
+        assert [each.role for each in letters] == [role, role]
+        for each in letters:
+            words = text(replace(each, partner=None))
+            assert "mentor " not in words
+            assert "mentee" not in words
+            assert ("your peer" in words) == (role is Role.PEER)
 
 
 def test_the_words_of_a_no_fault_end_are_the_same_for_both_and_name_nobody_as_its_cause() -> None:

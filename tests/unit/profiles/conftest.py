@@ -16,4 +16,8 @@ def _looking(monkeypatch: pytest.MonkeyPatch) -> None:
         rows = cast(MemoryUow, uow)._store.all(ENROLMENT)
         return [r.enrolment_id for r in rows if person_id in (r.person_id, *r.choices, *r.avoid)]
 
+    async def anybody_enrolled(uow: Uow, programme_id: str) -> bool:
+        return any(row.programme_id == programme_id for row in cast(MemoryUow, uow)._store.all(ENROLMENT))
+
     monkeypatch.setattr(store, "enrolments_about", enrolments_about)
+    monkeypatch.setattr(store, "anybody_enrolled", anybody_enrolled)

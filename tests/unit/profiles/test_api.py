@@ -195,7 +195,8 @@ async def test_who_knows_nothing_of_matching_changes_nothing_of_it(client: Async
         ({"rules": {"maximum_level_gap": 0}}, "matching_contradictory"),
         ({"weights": {"experience_best": [3, 1]}}, "matching_contradictory"),
         ({"form": "group", "smallest_group": 9}, "matching_contradictory"),
-        ({"form": "peer"}, "form_not_offered"),
+        ({"form": "peer", "at_once": True}, "matching_contradictory"),
+        ({"form": "flash"}, "form_not_offered"),
         ({"form": "chain"}, "invalid"),
     ],
 )

@@ -9,7 +9,7 @@ from services.profiles import commands
 from services.profiles.domain.consent import Consent, Purpose
 from services.profiles.domain.intake import Organisation
 from services.profiles.domain.people import Profile
-from services.profiles.domain.programmes import Enrolment, Programme, Role
+from services.profiles.domain.programmes import Enrolment, Programme, Role, Rounds
 from services.profiles.store import CONSENT, ENROLMENT, ORGANISATION
 from shared.contracts import derived_id
 from shared.contracts.people import ProgrammeChanged
@@ -70,6 +70,40 @@ async def test_one_person_may_be_both(world: World) -> None:
     await enrol(world, Role.MENTOR)
     assert {data.role for data in world.enrolments()} == {"mentor", "mentee"}
     assert len(world.people()) == 2  # the consent is given once
+
+
+PEERS = {"form": "peer", "rules": {"peer_level_gap": 2}}
+
+
+async def decide(world: World, **decided: Any) -> Programme:
+    done: Programme = await command(world, commands.put_matching, "p1", Rounds.AUTOMATIC, decided)
+    return done
+
+
+async def test_among_peers_everybody_is_a_mentee(world: World) -> None:
+    await decide(world, **PEERS)
+    with pytest.raises(Conflict) as error:
+        await enrol(world, Role.MENTOR)
+    assert refusal(error) == "no_mentors_among_peers"
+    await enrol(world, Role.MENTEE)
+    (enrolment,) = world.enrolments()
+    assert enrolment.role == "mentee"
+
+
+@pytest.mark.parametrize(("first", "then"), [(PEERS, {}), ({}, PEERS), ({"form": "group"}, PEERS)])
+@pytest.mark.parametrize("withdrawn", [False, True])
+async def test_whether_people_are_peers_is_decided_before_anybody_enrols(
+    world: World, first: dict[str, Any], then: dict[str, Any], withdrawn: bool
+) -> None:
+    await decide(world, **then)
+    await decide(world, **first)
+    await enrol(world)
+    if withdrawn:
+        await command(world, commands.withdraw, "p1", Role.MENTEE, ADA)
+    with pytest.raises(Conflict) as error:
+        await decide(world, **then)
+    assert refusal(error) == "form_fixed"
+    assert (await decide(world, **first, objective="value")).matching == {**first, "objective": "value"}
 
 
 async def test_without_consent_nobody_is_enrolled(world: World) -> None:
