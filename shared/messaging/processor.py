@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, cast
 
 import structlog
@@ -107,12 +108,19 @@ class BatchProcessor:
         self.metrics.batch(self.topic, len(records), time.perf_counter() - started)
 
     async def _in_parts(self, records: Sequence[Record]) -> None:
-        """One transaction after the other, all of about the same size."""
-        parts = -(-len(records) // self.most)
-        for number in range(parts):
-            part = records[len(records) * number // parts : len(records) * (number + 1) // parts]
-            for tenant, items in (await self._decode(part)).items():
-                await self._settle(tenant, items)
+        """One transaction after the other, all of about the same size. While one waits for PostgreSQL, the next one's
+        records are decoded."""
+        number = -(-len(records) // self.most)
+        ends = [len(records) * part // number for part in range(number + 1)]
+        parts = [records[start:end] for start, end in pairwise(ends)]
+        async with asyncio.TaskGroup() as group:
+            ahead = group.create_task(self._decode(parts[0]))
+            for following in (*parts[1:], None):
+                by_tenant = await ahead
+                if following is not None:
+                    ahead = group.create_task(self._decode(following))
+                for tenant, items in by_tenant.items():
+                    await self._settle(tenant, items)
 
     async def _decode(self, records: Sequence[Record]) -> dict[str, list[Item]]:
         by_tenant: dict[str, list[Item]] = {}
