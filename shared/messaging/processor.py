@@ -38,9 +38,9 @@ _MAX_DELAY: Final = 5.0
 _MOST_LINES: Final = 500
 _DECODED_AT_ONCE: Final = 50
 """After so many records others get a turn: the transaction under way, heartbeats, requests."""
-_LANES: Final = 2
+LANES: Final = 3
 """A large batch is handled in so many transactions at a time, so that Python works for one while PostgreSQL works
-for the other. A key is in one lane only. To each other, lanes are what two replicas are."""
+for the others. A key is in one lane only. To each other, lanes are what replicas are."""
 
 
 class CircuitOpen(Exception):
@@ -113,14 +113,19 @@ class BatchProcessor:
         number = -(-len(records) // self.most)
         ends = [len(records) * part // number for part in range(number + 1)]
         parts = [records[start:end] for start, end in pairwise(ends)]
-        async with asyncio.TaskGroup() as group:
-            ahead = group.create_task(self._decode(parts[0]))
-            for following in (*parts[1:], None):
-                by_tenant = await ahead
-                if following is not None:
-                    ahead = group.create_task(self._decode(following))
-                for tenant, items in by_tenant.items():
-                    await self._settle(tenant, items)
+        decoded = await self._decode(parts[0])
+        for following in parts[1:]:
+            ahead = asyncio.create_task(self._decode(following))
+            try:
+                await self._settle_all(decoded)
+                decoded = await ahead
+            finally:
+                ahead.cancel()
+        await self._settle_all(decoded)
+
+    async def _settle_all(self, by_tenant: dict[str, list[Item]]) -> None:
+        for tenant, items in by_tenant.items():
+            await self._settle(tenant, items)
 
     async def _decode(self, records: Sequence[Record]) -> dict[str, list[Item]]:
         by_tenant: dict[str, list[Item]] = {}
@@ -330,10 +335,10 @@ async def _prepare(uow: Uow, items: Sequence[Item]) -> None:
 
 
 def _lanes(records: Sequence[Record]) -> list[list[Record]]:
-    lanes: list[list[Record]] = [[] for _ in range(_LANES)]
+    lanes: list[list[Record]] = [[] for _ in range(LANES)]
     for record in records:
-        lanes[hash(record.key or record.partition) % _LANES].append(record)
-    return lanes
+        lanes[hash(record.key or record.partition) % LANES].append(record)
+    return [lane for lane in lanes if lane]
 
 
 def _is_buried(items: Sequence[Item]) -> bool:

@@ -1,4 +1,4 @@
-"""A large batch in two lanes: at the same time, and still each key in order."""
+"""A large batch in lanes: at the same time, and still each key in order."""
 
 import json
 import random
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.messaging.codec import Item
+from shared.messaging.processor import LANES
 from shared.messaging.redrive import _Original
 from tests.support.publishing import STRUCTURED, programme_event
 from tests.support.toy import Toy
@@ -50,9 +51,17 @@ async def test_lanes_overlap_and_keep_every_keys_order(toy: Toy, monkeypatch: py
         f"p{number}": (EACH, EACH) for number in range(KEYS)
     }
     assert {"applied"} == {row[0] for row in await toy.plumbing("SELECT DISTINCT outcome FROM inbox")}
-    assert max(at_once for at_once, _ in seen) == 2
+    assert max(at_once for at_once, _ in seen) == LANES
     assert max(size for _, size in seen) <= MOST
     assert sum(size for _, size in seen) == KEYS * EACH
+
+
+async def test_a_large_batch_of_one_key_is_one_lane(toy: Toy) -> None:
+    toy.processor.most = MOST
+    records = [record for record in batch() if record.key == b"p2"]
+    assert len(records) > MOST
+    await toy.processor.process(records)
+    assert {key: thing.effects for key, thing in (await toy.things()).items()} == {"p2": EACH}
 
 
 async def test_a_defect_in_one_lane_costs_the_other_nothing(toy: Toy) -> None:
