@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 _HOUR_MS = 60 * 60 * 1000
 _WAIT_MS = 1000
-_PARTS = 12
+_PARTS = 9
 """How many transactions one batch may become; its offsets are committed once, after all of them. Between two batches
 nothing is under way: fetched records are unpacked, offsets committed, one lane waits for the other."""
 _BUSY_FETCH_MS = 20
