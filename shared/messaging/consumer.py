@@ -24,8 +24,9 @@ log = structlog.get_logger()
 
 _HOUR_MS = 60 * 60 * 1000
 _WAIT_MS = 1000
-_PARTS = 4
-"""How many transactions one batch may become; its offsets are committed once, after all of them."""
+_PARTS = 9
+"""How many transactions one batch may become; its offsets are committed once, after all of them. Between two batches
+nothing is under way: fetched records are unpacked, offsets committed, one lane waits for the other."""
 _BUSY_FETCH_MS = 20
 _UNHURRIED_FETCH_MS = 250
 _BUSY_FETCH_BYTES = 64 * 1024

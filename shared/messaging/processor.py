@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, cast
 
 import structlog
@@ -37,9 +38,9 @@ _MAX_DELAY: Final = 5.0
 _MOST_LINES: Final = 500
 _DECODED_AT_ONCE: Final = 50
 """After so many records others get a turn: the transaction under way, heartbeats, requests."""
-_LANES: Final = 2
+LANES: Final = 3
 """A large batch is handled in so many transactions at a time, so that Python works for one while PostgreSQL works
-for the other. A key is in one lane only. To each other, lanes are what two replicas are."""
+for the others. A key is in one lane only. To each other, lanes are what replicas are."""
 
 
 class CircuitOpen(Exception):
@@ -107,12 +108,24 @@ class BatchProcessor:
         self.metrics.batch(self.topic, len(records), time.perf_counter() - started)
 
     async def _in_parts(self, records: Sequence[Record]) -> None:
-        """One transaction after the other, all of about the same size."""
-        parts = -(-len(records) // self.most)
-        for number in range(parts):
-            part = records[len(records) * number // parts : len(records) * (number + 1) // parts]
-            for tenant, items in (await self._decode(part)).items():
-                await self._settle(tenant, items)
+        """One transaction after the other, all of about the same size. While one waits for PostgreSQL, the next one's
+        records are decoded."""
+        number = -(-len(records) // self.most)
+        ends = [len(records) * part // number for part in range(number + 1)]
+        parts = [records[start:end] for start, end in pairwise(ends)]
+        decoded = await self._decode(parts[0])
+        for following in parts[1:]:
+            ahead = asyncio.create_task(self._decode(following))
+            try:
+                await self._settle_all(decoded)
+                decoded = await ahead
+            finally:
+                ahead.cancel()
+        await self._settle_all(decoded)
+
+    async def _settle_all(self, by_tenant: dict[str, list[Item]]) -> None:
+        for tenant, items in by_tenant.items():
+            await self._settle(tenant, items)
 
     async def _decode(self, records: Sequence[Record]) -> dict[str, list[Item]]:
         by_tenant: dict[str, list[Item]] = {}
@@ -322,10 +335,10 @@ async def _prepare(uow: Uow, items: Sequence[Item]) -> None:
 
 
 def _lanes(records: Sequence[Record]) -> list[list[Record]]:
-    lanes: list[list[Record]] = [[] for _ in range(_LANES)]
+    lanes: list[list[Record]] = [[] for _ in range(LANES)]
     for record in records:
-        lanes[hash(record.key or record.partition) % _LANES].append(record)
-    return lanes
+        lanes[hash(record.key or record.partition) % LANES].append(record)
+    return [lane for lane in lanes if lane]
 
 
 def _is_buried(items: Sequence[Item]) -> bool:

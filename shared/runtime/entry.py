@@ -58,9 +58,10 @@ def _serve(name: str, settings: Settings) -> None:
 def spare_collections() -> None:
     """Let the cycle collector leave alone what lives as long as the process, and look less often.
 
-    A batch of 2,000 events makes fifty thousand objects that all go with their last reference. With
-    Python's defaults the collector walked modules, models and routes again for every few batches.
+    A batch of 4,500 events holds up to 180,000 objects at a time, which all go with their last reference: a look at
+    50,000 of them takes 20 ms and finds nothing. With Python's defaults the collector walked modules,
+    models and routes again for every few batches.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(250_000, 20, 20)

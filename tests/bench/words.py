@@ -5,9 +5,10 @@ of some figures). One run on one machine; Kafka, PostgreSQL, the load and the se
 ratios say more than the rates. Rounds of the contenders alternate, and a ratio is the median over pairs of rounds.
 
 - **Consumer path.** *matching* hears `person.changed`: everybody once, then everybody again, from a topic of 12
-  partitions, at most 500 records a batch. Ours is the subscriber, processor and handlers of the service process:
+  partitions, at most 500 records a transaction. Ours is the subscriber, processor and handlers of the service process:
   validation, row-level security, locks, metrics, trace headers, info logs. *Bare* is `tests/bench/bare.py`: the same
-  inbox and person rows in batches of the same limit, one transaction and one commit of offsets each; logged in as the
+  inbox and person rows in batches of the same limit, one transaction and one commit of offsets each, where ours commits
+  offsets once for up to nine transactions, three of them at a time; logged in as the
   administrator, with one upsert made for this event, no validation, no locks, no look at enrolments or departures.
   After each round the people are compared: every contender must have left the same rows.
   A second one also locks and reads the five tables that the handler decides on, and decides nothing.
@@ -30,14 +31,14 @@ ratios say more than the rates. Rounds of the contenders alternate, and a ratio 
 
 WHERE = """## Where the time goes
 
-**Consumer path.** Two lanes keep the process's one core busy, so a rate is what its Python leaves of a second. Shares
-by py-spy: decoding 33 % (14 % of all is Pydantic), event loop and sockets 15 %, aiokafka 13 %, the handlers 8 %,
-loading and locking five tables 7 %, writing rows 7 %, the inbox 2 %, the rest in parts below 3 %. The bare loop
+**Consumer path.** Three lanes keep the process's one core busy, so a rate is what its Python leaves of a second. Shares
+by py-spy: decoding 33 % (13 % of all is Pydantic), event loop and sockets 12 %, the handlers 11 %, aiokafka 11 %,
+loading and locking five tables 8 %, writing rows 7 %, the inbox 3 %, the rest in parts below 3 %. The bare loop
 has aiokafka, a decoder that builds one object and checks nothing, and the writing; it waits for PostgreSQL while it
 does none of them, and spends 5 µs on each row's arrays where ours spends two on its texts. It neither looks at what it
 overwrites nor could it refuse an event. What PostgreSQL does for an event differs by the five reads; row-level security
 adds a filter to each plan. [Record 22](adr/0022-what-an-event-costs-a-consumer.md) tells what each part cost before,
-and what was tried.
+and [record 27](adr/0027-no-idle-core-while-records-wait.md) how much of the time the core waits.
 
 **Relay.** Batches are packed by partition, and a key's partition is found in a ninth of the time that aiokafka takes,
 also for the bare producer: what the relay saves there, it spends on reading and deleting rows. Under load it keeps its

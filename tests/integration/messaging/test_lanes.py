@@ -1,4 +1,4 @@
-"""A large batch in two lanes: at the same time, and still each key in order."""
+"""A large batch in lanes: at the same time, and still each key in order."""
 
 import json
 import random
@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from shared.messaging.codec import Item
+from shared.messaging.processor import _lanes
 from shared.messaging.redrive import _Original
 from tests.support.publishing import STRUCTURED, programme_event
 from tests.support.toy import Toy
 
-KEYS, EACH, MOST = 6, 8, 5
+KEYS, EACH, MOST = 24, 8, 5
 
 
 def batch() -> list[_Original]:
@@ -43,16 +44,25 @@ async def test_lanes_overlap_and_keep_every_keys_order(toy: Toy, monkeypatch: py
             open_now -= 1
 
     monkeypatch.setattr(toy.processor, "_apply", watched)
-    await toy.processor.process(batch())
+    records = batch()
+    await toy.processor.process(records)
     things = await toy.things()
     # A version that comes after a newer one is stale and has no effect.
     assert {key: (thing.version, thing.effects) for key, thing in things.items()} == {
         f"p{number}": (EACH, EACH) for number in range(KEYS)
     }
     assert {"applied"} == {row[0] for row in await toy.plumbing("SELECT DISTINCT outcome FROM inbox")}
-    assert max(at_once for at_once, _ in seen) == 2
+    assert max(at_once for at_once, _ in seen) == len(_lanes(records)) > 1
     assert max(size for _, size in seen) <= MOST
     assert sum(size for _, size in seen) == KEYS * EACH
+
+
+async def test_a_large_batch_of_one_key_is_one_lane(toy: Toy) -> None:
+    toy.processor.most = MOST
+    records = [record for record in batch() if record.key == b"p2"]
+    assert len(records) > MOST
+    await toy.processor.process(records)
+    assert {key: thing.effects for key, thing in (await toy.things()).items()} == {"p2": EACH}
 
 
 async def test_a_defect_in_one_lane_costs_the_other_nothing(toy: Toy) -> None:
