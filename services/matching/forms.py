@@ -273,7 +273,7 @@ class ExplainView(BaseModel):
     mentee_id: str
     mentor_id: str
     verdict: str
-    """paired, rule, price, group, worse."""
+    """paired, rule, price, worse, group, stable, fairness, tolerance."""
     sentence: str
     score: int
     shares: list[ShareView]

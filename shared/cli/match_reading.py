@@ -90,7 +90,7 @@ def why_not(
     print_line(found["sentence"])
     own = found["own_mentor_id"]
     facts = [("rule", rule["sentence"]) for rule in found["rules"] if rule["sentence"] != found["sentence"]]
-    if found["verdict"] in ("price", "group", "worse"):
+    if found["verdict"] not in ("paired", "rule"):
         if found["scarcity"]:
             facts.append(
                 ("mentors are scarce", f"any place costs {found['scarcity']:,} points: not counted here")
