@@ -41,6 +41,8 @@ async def test_a_run_from_request_to_proposals(spring: Programme) -> None:
     assert (ready["state"], ready["mentees"], ready["mentors"]) == ("ready", 30, 12)
     assert (certificate["matched"], certificate["unmatched"]) == (24, 6)
     assert certificate["within_tolerance"]
+    (department,) = ready["figures"]["by_group"]
+    assert (department["group"], department["people"]) == ("Engineering", 30)
     assert certificate["bound"] >= certificate["value"] > 0
     pairs = await spring.pairs(run)
     left = await spring.all_pages(f"/runs/{run}/unmatched")
