@@ -68,8 +68,9 @@ def _standing(
     axis: str,
     marked_to: int | None = None,
 ) -> Chart:
-    """A histogram; below it is written only where bars begin."""
-    below = [f"{low:,}" for low in bars.edges]
+    """A histogram; below it is written only where bars begin, or which number each of them is."""
+    single = bars.edges[:2] == [bars.edges[0], bars.edges[0] + 1]
+    below = [f"{low:,}" for low in (bars.edges[:-1] if single else bars.edges)]
     return columns(key, title, says, head, _histogram(bars, marked_to=marked_to), axis=axis, below=below)
 
 
