@@ -59,6 +59,11 @@ async def test_a_run_from_request_to_proposals(spring: Programme) -> None:
     assert all(pair["proposal_id"] for pair in await spring.all_pages(f"/runs/{run}/pairs"))
     again = await spring.ask("POST", f"/runs/{run}/publish")
     assert (again["state"], again["publication"]) == ("published", done["publication"])
+    somebody = Who(next(iter(pairs)), spring.tenant)
+    export = await spring.matching.ask(somebody, "GET", f"/people/{somebody.subject}/export")
+    for table in ("proposal", "matching_run_pair"):
+        (row,) = export["tables"][table]
+        assert row["reasons"] and not {"score", "factors", "rule"} & row.keys()
     versions = await spring.said(MatchingRunChanged.TYPE)
     assert versions == list(range(1, done["version"] + 1))
     refused = await spring.matching.call(spring.boss, "POST", f"/runs/{run}/discard")
