@@ -1,4 +1,4 @@
-"""A mentor's bids as a heap in a stretch of two arrays: the lowest first, so that whoever is outbid is found at once."""
+"""A mentor's bids as a heap in a stretch of two arrays: the lowest first, so whoever is outbid is found at once."""
 
 from typing import Any
 
