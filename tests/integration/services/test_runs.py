@@ -101,6 +101,18 @@ async def test_the_same_people_give_the_same_bytes_and_other_weights_are_compare
     }
 
 
+async def test_the_order_in_which_people_are_heard_of_changes_no_byte(platform: Platform) -> None:
+    found = []
+    for order in (None, 1, 2):
+        programme = Programme(platform["matching"], new_tenant())
+        await programme.begin(20, 8, capacity=2, shuffled=order)
+        run = await programme.run()
+        pairs = await programme.all_pages(f"/runs/{run['run_id']}/pairs")
+        found.append((run["certificate"], run["figures"], run["input_hash"], pairs))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0][-1]) == 16
+
+
 async def test_pairs_and_non_pairs_are_explained_from_what_the_run_saw(spring: Programme) -> None:
     await spring.begin(6, 4, capacity=1, same_department_allowed=True)
     await spring.matching.hear(spring.tenant, *spring.somebody("junior", Role.MENTOR, 9, level=1))
