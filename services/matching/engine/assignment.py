@@ -241,6 +241,7 @@ def scheduled(
 
 
 def most_bids(people: int) -> int:
+    """After so many bids of *people* mentees a step is given up as too small."""
     return _BIDS_EACH * people + 10_000
 
 

@@ -79,6 +79,7 @@ _PARTS_AT_A_TIME: Final = 20
 
 
 async def save_people(uow: Uow, run_id: str, parts: Mapping[tuple[str, int], bytes]) -> None:
+    """Store a run's people, by side and number of the part."""
     places = sorted(parts)
     for begin in range(0, len(places), _PARTS_AT_A_TIME):
         some = places[begin : begin + _PARTS_AT_A_TIME]
@@ -117,6 +118,7 @@ _REPLACE_PART: Final = sa.text(
 
 
 async def replace_part(uow: Uow, run_id: str, side: str, part: int, content: bytes) -> None:
+    """Write one part anew, for instance without somebody."""
     values = {"tenant": uow.tenant, "run": run_id, "side": side, "part": part, "content": content}
     await uow.connection.execute(_REPLACE_PART, values)
 
