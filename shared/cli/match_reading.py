@@ -117,9 +117,15 @@ def report(
             "--to", metavar="FILE", help="Where to; by default report-RUN.html here; - for standard output."
         ),
     ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            "--beside", metavar="OTHER", help="Another run, to be compared there.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Fetch a run's report: one HTML page with plots, which needs no network to be read."""
-    page = ask(lambda runs: runs.page(run))
+    page = ask(lambda runs: runs.page(run, beside))
     if to == Path("-"):
         typer.echo(page, nl=False)
         return

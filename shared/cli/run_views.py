@@ -221,7 +221,7 @@ def print_runs(runs: Sequence[Document]) -> None:
                 "run": run["run_id"],
                 "state": run["state"],
                 "requested": run["requested_at"][:16].replace("T", " "),
-                "aim": run["configuration"]["objective"],
+                "aim": _aim(run),
                 "configuration": run["configuration_version"],
                 "mentees": run["mentees"],
                 "matched": (run["certificate"] or {}).get("matched", "-"),
@@ -232,6 +232,14 @@ def print_runs(runs: Sequence[Document]) -> None:
         ],
         ("run", "state", "requested", "aim", "configuration", "mentees", "matched", "gap", "proposed"),
     )
+
+
+def _aim(run: Document) -> str:
+    """What a run is for, as short as a column: only what is not usual beside the objective."""
+    own = run["configuration"]
+    unusual = [run["form"]] if run["form"] != "one-to-one" else []
+    method = own.get("method", "optimal")
+    return ", ".join([own["objective"], *unusual, *([method] if method != "optimal" else [])])
 
 
 def print_pairs(pairs: Sequence[Document]) -> None:

@@ -171,7 +171,9 @@ def test_runs_are_listed_page_by_page(services: FakeServices, run: Run) -> None:
     pages: list[dict[str, Any]] = [
         {"items": [run_of(identity="r-3"), run_of("requested", "r-2")], "next": "r-2"},
         {
-            "items": [run_of("published", publication={"by": "boss", "proposed": 3, "dropped": {}})],
+            "items": [
+                run_of("published", form="group", publication={"by": "boss", "proposed": 3, "dropped": {}})
+            ],
             "next": None,
         },
     ]
@@ -180,6 +182,7 @@ def test_runs_are_listed_page_by_page(services: FakeServices, run: Run) -> None:
     assert [line.split()[:2] for line in result.stdout.splitlines()] == [
         ["run", "state"], ["r-3", "ready"], ["r-2", "requested"], ["r-1", "published"],
     ]  # fmt: skip
+    assert ["people, group" in line for line in result.stdout.splitlines()] == [False, False, False, True]
     assert services.calls() == [
         "GET matching/programmes/career/runs?limit=500",
         "GET matching/programmes/career/runs?after=r-2&limit=500",
@@ -455,6 +458,9 @@ def test_the_report_goes_into_a_file(services: FakeServices, run: Run, tmp_path:
     place = tmp_path / "report.html"
     assert run("match", "report", "r-1", "--to", str(place)).stdout == f"The report is in {place}.\n"
     assert place.read_bytes() == page
+    assert services.calls()[-1] == "GET matching/runs/r-1/report"
+    assert run("match", "report", "r-1", "--to", str(place), "--beside", "r-2").exit_code == 0
+    assert services.calls()[-1] == "GET matching/runs/r-1/report?compare=r-2"
     assert run("match", "report", "r-1", "--to", "-").stdout_bytes == page
     result = run("match", "report", "r-1", "--to", str(tmp_path / "nowhere" / "report.html"))
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
