@@ -143,7 +143,8 @@ def _spread(figures: Figures) -> Part:
         if choice.none
         else "Nobody has none."
     )
-    full = "" if figures.form == "peer" else "full mentors included: "
+    peers = figures.form == "peer"
+    full = "" if peers else "full mentors included: "
     whole = choice.sampled == figures.mentees
     whom = counted(choice.sampled, names.mentee, names.mentees)
     candidates = _standing(
