@@ -33,8 +33,8 @@ _WHAT: Final[Mapping[str, str]] = {
     "proposing": "proposing",
 }
 _REASONS: Final[Mapping[str, str]] = {
-    "nobody": "no mentor in the programme",
-    "rules": "rules forbid every mentor",
+    "nobody": "nobody else in the programme",
+    "rules": "rules forbid everybody",
     "all-full": "all who fit are full",
     "no-group": "no group that may sit together",
 }
@@ -148,7 +148,7 @@ def _of_figures(figures: Document) -> Iterator[tuple[str, str]]:
             f" {'is' if load['used'] == 1 else 'are'} used; unevenness of load {load['gini']:.2f} (Gini coefficient)",
         )
     if figures["unmatched"]:
-        yield "without a mentor", _counts(figures["unmatched"], _REASONS)
+        yield "without a pair", _counts(figures["unmatched"], _REASONS)
     if figures["forbidden"]:
         yield "pairs ruled out", _counts(figures["forbidden"], _RULES)
     if figures["fairness"]:
