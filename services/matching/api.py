@@ -50,27 +50,29 @@ async def my_proposals(
 ) -> ProposalList:
     """Who is proposed to the caller, as mentor or mentee, the newest first."""
     rows = await store.proposals_of(call.uow, call.caller.subject, status, limit)
-    return ProposalList(items=[ProposalView.model_validate(row) for row in rows])
+    return ProposalList(items=[ProposalView.to(call.caller.subject, row) for row in rows])
 
 
 @api.get("/proposals/{proposal_id}", allow=[PROPOSED, COORDINATOR_OF_PROPOSAL])
 async def proposal(proposal_id: Key, call: CurrentCall) -> ProposalView:
     """One proposal with its reasons."""
-    return ProposalView.model_validate(await call.uow.get(PROPOSAL, proposal_id))
+    found = await call.uow.get(PROPOSAL, proposal_id)
+    assert found is not None
+    return ProposalView.to(call.caller.subject, found)
 
 
 @api.post("/proposals/{proposal_id}/accept", allow=[PROPOSED])
 async def accept(proposal_id: Key, call: CurrentCall) -> ProposalView:
     """Say yes. With the second yes the two are a pair."""
     answered = await commands.accept_proposal(call.uow, proposal_id, call.caller.subject)
-    return ProposalView.model_validate(answered)
+    return ProposalView.to(call.caller.subject, answered)
 
 
 @api.post("/proposals/{proposal_id}/decline", allow=[PROPOSED])
 async def decline(proposal_id: Key, call: CurrentCall) -> ProposalView:
     """Say no. The two are not proposed to each other again."""
     answered = await commands.decline_proposal(call.uow, proposal_id, call.caller.subject)
-    return ProposalView.model_validate(answered)
+    return ProposalView.to(call.caller.subject, answered)
 
 
 @api.get("/me/relationships", allow=[any_person()])

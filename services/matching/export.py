@@ -24,6 +24,7 @@ _OTHERS: Final = "enrolment.choices and enrolment.avoid of others: whom they nam
 _AVOID: Final = (
     "avoid, in enrolment and matching_run_people: only the person may fetch it, with a token of their own."
 )
+_SCORE: Final = "score, in proposal and matching_run_pair: what the partner told in confidence is part of it."
 _UNPUBLISHED: Final = "matching_run_pair of runs that are not published: nobody is told of them."
 
 
@@ -38,7 +39,7 @@ async def export(uow: Uow, person_id: str, *, own: bool) -> dict[str, Any]:
                 await rows_about(uow, ENROLMENT, person_id, "person_id"), without=() if own else ("avoid",)
             ),
             "departure": as_values(await rows_about(uow, DEPARTURE, person_id, "person_id")),
-            "proposal": as_values(await rows_about(uow, PROPOSAL, person_id, *_BOTH)),
+            "proposal": as_values(await rows_about(uow, PROPOSAL, person_id, *_BOTH), without=("score",)),
             "relationship": as_values(await rows_about(uow, RELATIONSHIP, person_id, *_BOTH)),
             "mentor_load": as_values(await rows_about(uow, MENTOR_LOAD, person_id, "person_id")),
             "mentee": as_values(await rows_about(uow, MENTEE, person_id, "person_id")),
@@ -46,7 +47,7 @@ async def export(uow: Uow, person_id: str, *, own: bool) -> dict[str, Any]:
             "matching_run_pair": await store.published_pairs_of(uow, person_id),
             "erasure_receipt": as_values(await rows_about(uow, RECEIPT, person_id, "person_id")),
         },
-        withheld=[_UNPUBLISHED, _OTHERS, *([] if own else [_AVOID])],
+        withheld=[_UNPUBLISHED, _OTHERS, _SCORE, *([] if own else [_AVOID])],
     )
 
 

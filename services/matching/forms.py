@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from services.matching.domain.mentees import Found
-from services.matching.domain.pairs import EndReason, ProposalStatus, RelationshipStatus, Requeue
+from services.matching.domain.pairs import EndReason, Proposal, ProposalStatus, RelationshipStatus, Requeue
 from services.matching.domain.runs import Dropped, Run, RunReason, RunState, Stage
 from services.matching.engine import Objective
 from shared.contracts.base import Key
@@ -33,10 +33,19 @@ class ProposalView(View):
     status: ProposalStatus
     mentor_accepted: bool
     mentee_accepted: bool
-    score: int
+    score: int | None
+    """For coordinators. The two could work out of it what the other one told in confidence."""
     reasons: list[str]
     proposed_at: datetime
     expires_at: datetime
+
+    @classmethod
+    def to(cls, reader: str, proposal: Proposal) -> "ProposalView":
+        """The proposal as *reader*, a person id, may see it."""
+        view = cls.model_validate(proposal)
+        if reader in (proposal.mentor_id, proposal.mentee_id):
+            return view.model_copy(update={"score": None})
+        return view
 
 
 class ProposalList(BaseModel):
@@ -273,7 +282,7 @@ class ExplainView(BaseModel):
     mentee_id: str
     mentor_id: str
     verdict: str
-    """paired, rule, price, group, worse."""
+    """paired, rule, price, worse, group, stable, fairness, tolerance."""
     sentence: str
     score: int
     shares: list[ShareView]

@@ -35,6 +35,7 @@ MANY_PAIRS: Final = "many pairs"
 
 
 def want_gate() -> Want:
+    """The row that is locked by whatever changes pairs of many people."""
     return want(GATE, MANY_PAIRS)
 
 

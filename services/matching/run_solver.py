@@ -166,7 +166,8 @@ def explain(question: Question) -> dict[str, Any]:
         raise NotInRun("mentee")
     # One mentee is enough: what mentors are worth to them depends on the mentors only.
     alone = Pool(pool.as_of, (mentee,), pool.mentors, pool.managers, pool.failed)
-    encoded = Encoder(alone, Configuration.read(question.job.configuration)).encode((mentee,))
+    configuration = Configuration.read(question.job.configuration)
+    encoded = Encoder(alone, configuration).encode((mentee,))
     number = next((n for n, one in enumerate(encoded.mentors) if one.person_id == question.mentor_id), None)
     if number is None:
         raise NotInRun("mentor")
@@ -175,7 +176,7 @@ def explain(question: Question) -> dict[str, Any]:
     known = {one.person_id for one in encoded.mentors}
     own = question.own_mentor_id if question.own_mentor_id in known else None
     chosen = {} if own is None else {question.mentee_id: own}
-    reason = why_not(encoded, question.prices, chosen, 0, number, question.coherence)
+    reason = why_not(encoded, configuration, question.prices, chosen, 0, number, question.coherence)
     return {
         "verdict": reason.verdict.value,
         "sentence": rule_sentence(pair.rules[0]) if reason.verdict is NotPaired.RULE else reason.sentence,

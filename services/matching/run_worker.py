@@ -205,7 +205,7 @@ class RunWorker:
         taken = await asyncio.to_thread(snapshot.take, seen.pool)
         await store.save_people(uow, run.run_id, taken.parts)
         known = replace(
-            (await held(uow, run)).at(Stage.CANDIDATES, 0, 0.0, uow.now),
+            (await held(uow, run)).at(Stage.READING, 0, 0.0, uow.now),
             kept=True,
             people_parts=taken.number,
             as_of=seen.pool.as_of,

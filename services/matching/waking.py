@@ -57,6 +57,7 @@ def hand_over(uow: Uow, kind: str, key: str, occasion: str) -> None:
 
 
 def programme_of(matching_key: str) -> str:
+    """The programme of a timer whose key has an occasion behind it."""
     return matching_key.partition("|")[0]
 
 

@@ -100,6 +100,12 @@ class Report:
         return [violation for finding in self.findings for violation in finding.violations]
 
     @property
+    def not_judged(self) -> list[str]:
+        """Invariants of which nothing is claimed: I1 without a ledger."""
+        judged = {finding.invariant for finding in self.findings}
+        return [name for name in CLAIMS if name not in judged] if self.at_rest else list(CLAIMS)
+
+    @property
     def ok(self) -> bool:
         return self.at_rest and not self.violations
 
@@ -123,6 +129,7 @@ class Report:
             "verdict": self.verdict,
             "moving": dict(self.moving),
             "seconds": round(self.seconds, 2),
+            "not_judged": self.not_judged,
             "invariants": [finding.document() for finding in self.findings],
         }
 
@@ -132,8 +139,13 @@ class Report:
             moving = ", ".join(f"{what} {count:,}" for what, count in self.moving.items())
             return f"Not at rest, so nothing was judged: {moving}."
         lines = [line for finding in self.findings for line in _lines(finding)]
+        lines[:0] = [
+            f"- {name:<4} {'':>11}  not judged, for want of a driver's ledger" for name in self.not_judged
+        ]
         wrong = sum(violation.count for violation in self.violations)
-        end = f"{wrong:,} violation{'' if wrong == 1 else 's'}." if wrong else "All of it holds."
+        end = "All that was judged holds." if self.not_judged else "All of it holds."
+        if wrong:
+            end = f"{wrong:,} violation{'' if wrong == 1 else 's'}."
         return "\n".join([*lines, f"{end} ({self.seconds:.1f} s)"])
 
 

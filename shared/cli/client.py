@@ -53,9 +53,9 @@ class Services:
         url, response = await self._answered(service, method, path, options)
         return _document(service, url, response)
 
-    async def fetch(self, service: str, path: str) -> bytes:
+    async def fetch(self, service: str, path: str, **options: Any) -> bytes:
         """The bytes that some replica of *service* has there. Raises :class:`ServiceProblem`."""
-        return (await self._answered(service, "GET", path, {}))[1].content
+        return (await self._answered(service, "GET", path, options))[1].content
 
     async def _answered(
         self, service: str, method: str, path: str, options: dict[str, Any]

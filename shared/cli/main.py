@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",  # re-wraps the paragraphs of docstrings
     help="Run and look after the Mentoring Platform.\n\nWhere it is comes from the environment"
-    " (MENTORING_KAFKA_*, MENTORING_<SERVICE>_URL, MENTORING_TOKEN or MENTORING_TOKEN_FILE) or, without any"
+    " (MENTORING_KAFKA_*, MENTORING_PROFILES_URL and so on, MENTORING_TOKEN or MENTORING_TOKEN_FILE) or, without any"
     " of these, from the stack that `mentoring up` started.",
 )
 for _command in (up, down, init, status, check, demo, token):

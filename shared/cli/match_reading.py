@@ -90,7 +90,7 @@ def why_not(
     print_line(found["sentence"])
     own = found["own_mentor_id"]
     facts = [("rule", rule["sentence"]) for rule in found["rules"] if rule["sentence"] != found["sentence"]]
-    if found["verdict"] in ("price", "group", "worse"):
+    if found["verdict"] not in ("paired", "rule"):
         if found["scarcity"]:
             facts.append(
                 ("mentors are scarce", f"any place costs {found['scarcity']:,} points: not counted here")
@@ -117,9 +117,15 @@ def report(
             "--to", metavar="FILE", help="Where to; by default report-RUN.html here; - for standard output."
         ),
     ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            "--beside", metavar="OTHER", help="Another run, to be compared there.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Fetch a run's report: one HTML page with plots, which needs no network to be read."""
-    page = ask(lambda runs: runs.page(run))
+    page = ask(lambda runs: runs.page(run, beside))
     if to == Path("-"):
         typer.echo(page, nl=False)
         return

@@ -18,7 +18,7 @@ _FIGURES: Final[tuple[tuple[str, Callable[[Document], Any], bool], ...]] = (
     ("lowest score", lambda run: next((p["score"] for p in run["figures"]["worst"]["lowest"]), None), True),
     ("mean of the worst 5 %", lambda run: round(run["figures"]["worst"]["mean"]), True),
     ("mean score", lambda run: round(run["figures"]["mean_score"]), True),
-    ("mentors used", lambda run: run["figures"]["load"]["used"], False),
+    ("places used", lambda run: run["figures"]["load"]["used"], False),
     ("Gini of mentors' load", lambda run: f"{run['figures']['load']['gini']:.3f}", False),
 )
 """Label, how to read it, and whether it is in points."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -30,6 +31,19 @@ _WHAT: Final[Mapping[str, str]] = {
     "storing": "storing pairs and reasons",
     "checking": "comparing with the present",
     "proposing": "proposing",
+}
+_REASONS: Final[Mapping[str, str]] = {
+    "nobody": "nobody else in the programme",
+    "rules": "rules forbid everybody",
+    "all-full": "all who fit are full",
+    "no-group": "no group that may sit together",
+}
+_RULES: Final[Mapping[str, str]] = {
+    "level": "levels do not fit",
+    "overlap": "working hours apart",
+    "language": "no common language",
+    "department": "same department",
+    "team": "same team",
 }
 
 
@@ -90,7 +104,7 @@ def facts_of(run: Document) -> Iterator[tuple[str, str]]:
     if figures is not None:
         yield from _of_figures(figures)
     if found is not None:
-        yield "proof", f"{counted(found['rounds'], 'round')}; {found['covers']}"
+        yield "what is proven", f"{found['covers']} Found in {counted(found['rounds'], 'round')}."
     yield "configuration", _configuration(run)
     if run["as_of"] is not None:
         yield "inputs", f"as of {run['as_of']}, hash {_short(run['input_hash'])}"
@@ -104,11 +118,11 @@ def _removed(run: Document) -> str:
 
 
 def _matched(run: Document, found: Document) -> str:
-    proven = "proven" if found["matched"] == found["matched_at_most"] else "not proven"
-    return (
-        f"{found['matched']:,} of {run['mentees']:,} {'peers' if run['form'] == 'peer' else 'mentees'};"
-        f" nobody can match more than {found['matched_at_most']:,} ({proven})"
-    )
+    matched, most, peers = found["matched"], found["matched_at_most"], run["form"] == "peer"
+    if not run["mentees"]:
+        return "nobody waits for a " + ("peer" if peers else "mentor")
+    proven = "proven: no choice of pairs matches more" if matched == most else f"at most {most:,} can be"
+    return f"{matched:,} of {counted(run['mentees'], 'peer' if peers else 'mentee')}; {proven}"
 
 
 def _value(found: Document) -> str:
@@ -125,18 +139,18 @@ def _of_figures(figures: Document) -> Iterator[tuple[str, str]]:
         yield (
             "scores",
             f"lowest {worst['lowest'][0]['score']:,}, mean {figures['mean_score']:,.0f};"
-            f" the worst {worst['share']:.0%} have {worst['mean']:,.0f} on average",
+            f" the worst {percent(worst['share'])} have {worst['mean']:,.0f} on average",
         )
     if figures["form"] != "peer":
         yield (
-            "mentors",
-            f"{load['used']:,} used of {load['mentors']:,} with room for {load['places']:,}"
-            f" (Gini coefficient {load['gini']:.2f})",
+            "places",
+            f"{counted(load['mentors'], 'mentor')} with room for {load['places']:,}, of which {load['used']:,}"
+            f" {'is' if load['used'] == 1 else 'are'} used; unevenness of load {load['gini']:.2f} (Gini coefficient)",
         )
     if figures["unmatched"]:
-        yield "unmatched", _counts(figures["unmatched"])
+        yield "without a pair", _counts(figures["unmatched"], _REASONS)
     if figures["forbidden"]:
-        yield "pairs ruled out for them", _counts(figures["forbidden"])
+        yield "pairs ruled out", _counts(figures["forbidden"], _RULES)
     if figures["fairness"]:
         raised = figures["fairness"]
         yield (
@@ -144,8 +158,23 @@ def _of_figures(figures: Document) -> Iterator[tuple[str, str]]:
             f"lowest score from {raised['lowest_before']:,} to {raised['lowest_after']:,},"
             f" for {raised['value_given_up']:,} points",
         )
+    if (stable := figures["stability"]) and figures["method"] != "optimal":
+        yield (
+            "stability",
+            f"{_blocking(stable['blocking_pairs'])}, {stable['optimum_blocking_pairs']:,} in the most valuable pairs;"
+            f" it costs {stable['value_lost']:,} of {stable['optimum']:,} points"
+            f" and leaves {stable['people_lost']:,} more without a mentor",
+        )
     if figures["circles"]:
         yield "reporting circles", f"{figures['circles']:,} in HR's data"
+
+
+def _blocking(pairs: int) -> str:
+    return (
+        f"{counted(pairs, 'pair')} would rather have each other"
+        if pairs
+        else "no two would rather have each other"
+    )
 
 
 def _published(publication: Document) -> str:
@@ -192,7 +221,7 @@ def print_runs(runs: Sequence[Document]) -> None:
                 "run": run["run_id"],
                 "state": run["state"],
                 "requested": run["requested_at"][:16].replace("T", " "),
-                "aim": run["configuration"]["objective"],
+                "aim": _aim(run),
                 "configuration": run["configuration_version"],
                 "mentees": run["mentees"],
                 "matched": (run["certificate"] or {}).get("matched", "-"),
@@ -203,6 +232,14 @@ def print_runs(runs: Sequence[Document]) -> None:
         ],
         ("run", "state", "requested", "aim", "configuration", "mentees", "matched", "gap", "proposed"),
     )
+
+
+def _aim(run: Document) -> str:
+    """What a run is for, as short as a column: only what is not usual beside the objective."""
+    own = run["configuration"]
+    unusual = [run["form"]] if run["form"] != "one-to-one" else []
+    method = own.get("method", "optimal")
+    return ", ".join([own["objective"], *unusual, *([method] if method != "optimal" else [])])
 
 
 def print_pairs(pairs: Sequence[Document]) -> None:
@@ -217,7 +254,7 @@ def print_pairs(pairs: Sequence[Document]) -> None:
                 f"{name.replace('-', ' ')} {points:,}"
                 for name, points in sorted(pair["factors"].items(), key=lambda item: -item[1])[:3]
             ),
-            "now": f"dropped: {(pair['rule'] or pair['dropped']).replace('-', ' ')}"
+            "now": f"dropped: {_RULES.get(pair['rule'], (pair['rule'] or pair['dropped']).replace('-', ' '))}"
             if pair["dropped"]
             else "proposed",
         }
@@ -231,8 +268,8 @@ def print_unmatched(unmatched: Sequence[Document]) -> None:
     rows = [
         {
             "mentee": one["mentee_id"],
-            "why": one["why"].replace("-", " "),
-            "mentors ruled out": _counts(one["forbidden"]) or "-",
+            "why": _REASONS.get(one["why"], one["why"].replace("-", " ")),
+            "mentors ruled out": _counts(one["forbidden"], _RULES) or "-",
         }
         for one in unmatched
     ]
@@ -259,9 +296,9 @@ def percent(share: float) -> str:
     return f"{share * 100:.4f}".rstrip("0").rstrip(".") + " %"
 
 
-def _counts(numbers: Mapping[str, int]) -> str:
+def _counts(numbers: Mapping[str, int], names: Mapping[str, str] = MappingProxyType({})) -> str:
     ordered = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{name.replace('-', ' ')} {number:,}" for name, number in ordered)
+    return ", ".join(f"{names.get(name, name.replace('-', ' '))} {number:,}" for name, number in ordered)
 
 
 def _short(digest: str | None) -> str:

@@ -60,10 +60,11 @@ class Runs(AbstractAsyncContextManager["Runs"]):
             found["next"] = page["next"]
         return found
 
-    async def page(self, run: str) -> bytes:
-        """The run's report as HTML."""
+    async def page(self, run: str, beside: str | None = None) -> bytes:
+        """The run's report as HTML, *beside* another run if one is named."""
         await self._act_for_run(run)
-        return await self._services.fetch("matching", f"/runs/{run}/report")
+        params = {} if beside is None else {"compare": beside}
+        return await self._services.fetch("matching", f"/runs/{run}/report", params=params)
 
     async def until_settled(self, run: Document, seconds: float | None, watch: Watch) -> Document:
         """The run once nothing is under way with it, or as it is after *seconds*."""

@@ -8,6 +8,8 @@ from services.matching.domain.mentees import Standing
 
 
 class ProposalStatus(StrEnum):
+    """Whether a proposal still waits for answers, and what became of it."""
+
     OPEN = "open"
     ACCEPTED = "accepted"
     DECLINED = "declined"
@@ -16,11 +18,15 @@ class ProposalStatus(StrEnum):
 
 
 class RelationshipStatus(StrEnum):
+    """Whether two people are a pair still."""
+
     ACTIVE = "active"
     ENDED = "ended"
 
 
 class EndReason(StrEnum):
+    """Why a pair ended; nobody is told who of the two asked for it."""
+
     LEFT = "left"
     NO_FAULT = "no-fault"
     COMPLETED = "completed"
@@ -29,6 +35,8 @@ class EndReason(StrEnum):
 
 
 class Requeue(StrEnum):
+    """What became of the mentee when the pair ended."""
+
     QUEUED = "queued"
     MENTEE_LEFT = "mentee-left"
     MENTEE_NOT_ENROLLED = "mentee-not-enrolled"

@@ -19,6 +19,8 @@ KEEP_RUN: Final = timedelta(days=90)
 
 
 class RunState(StrEnum):
+    """Where a run stands; the way between them is in the README."""
+
     REQUESTED = "requested"
     RUNNING = "running"
     READY = "ready"
@@ -33,6 +35,8 @@ WORK: Final = frozenset({RunState.REQUESTED, RunState.RUNNING, RunState.PUBLISHI
 
 
 class Stage(StrEnum):
+    """What a run is at, for its bar."""
+
     WAITING = "waiting"
     READING = "reading"
     CANDIDATES = "candidates"
@@ -45,6 +49,8 @@ class Stage(StrEnum):
 
 
 class RunReason(StrEnum):
+    """Why a run ended without being published, or went back to ready."""
+
     TIME_LIMIT = "time-limit"
     MEMORY_LIMIT = "memory-limit"
     SOLVER_DIED = "solver-died"

@@ -15,6 +15,7 @@ import numpy as np
 
 from services.matching.engine.arrays import I32, I64
 from services.matching.engine.compiled import compiled
+from services.matching.engine.heap import rise, sink
 from services.matching.engine.refill import refill, suitors_of
 
 _BIDS_EACH: Final = 100
@@ -142,27 +143,15 @@ def auction(
         offer = price[chosen] + best - second + step
         first, room = start[chosen], capacity[chosen]
         if taken[chosen] < room:
-            place = taken[chosen]
+            place = rise(bid, bidder, first, taken[chosen], offer)
             taken[chosen] += 1
-            while place > 0 and bid[first + ((place - 1) >> 1)] > offer:
-                parent = (place - 1) >> 1
-                bid[first + place], bidder[first + place] = bid[first + parent], bidder[first + parent]
-                place = parent
         else:
             outbid = bidder[first]
             assigned[outbid] = -1
             tail = head + waiting
             queue[tail if tail < ring else tail - ring] = outbid
             waiting += 1
-            place = 0
-            while 2 * place + 1 < room:
-                child = 2 * place + 1
-                if child + 1 < room and bid[first + child + 1] < bid[first + child]:
-                    child += 1
-                if bid[first + child] >= offer:
-                    break
-                bid[first + place], bidder[first + place] = bid[first + child], bidder[first + child]
-                place = child
+            place = sink(bid, bidder, first, 0, room, offer)
         bid[first + place], bidder[first + place] = offer, i
         assigned[i] = chosen
         if taken[chosen] == room:
@@ -252,6 +241,7 @@ def scheduled(
 
 
 def most_bids(people: int) -> int:
+    """After so many bids of *people* mentees a step is given up as too small."""
     return _BIDS_EACH * people + 10_000
 
 

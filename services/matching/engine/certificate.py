@@ -32,4 +32,5 @@ class Certificate:
 
     @property
     def within_tolerance(self) -> bool:
+        """Whether at most ``tolerance`` of the value is missing to the bound."""
         return self.bound - self.value <= self.tolerance * self.value

@@ -39,6 +39,7 @@ class Ties(NamedTuple):
 
 
 def ties_of(mentees: Sequence[Participant], configuration: Configuration) -> Ties:
+    """What each two mentees have in common, and who may not sit with whom; numbers are places in *mentees*."""
     number = {person.person_id: i for i, person in enumerate(mentees)}
     names: dict[tuple[str, str], int] = {}
     users: list[list[int]] = []

@@ -27,7 +27,7 @@ not for each. (For mypy any whole number.)"""
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE: Final = Path(__file__).parent
-_COMPILED_INTO_OTHERS: Final = ("arrays.py", "cohesion.py", "factors.py", "pairwise.py")
+_COMPILED_INTO_OTHERS: Final = ("arrays.py", "cohesion.py", "factors.py", "heap.py", "pairwise.py")
 
 
 def _content() -> str:

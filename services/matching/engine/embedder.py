@@ -97,6 +97,7 @@ class Meanings:
         return np.ascontiguousarray(np.where(silent[:, None], np.int8(0), vectors))
 
     def between(self, mentees: I8, mentors: I8) -> Meaning:
+        """Vectors of the two sides, [people, dimensions] each, as the kernel takes them."""
         width = mentors.shape[1] if len(mentors) else mentees.shape[1]
         wide = mentees if mentees.shape[1] == width else np.zeros((len(mentees), width), np.int8)
         return Meaning(wide, mentors, self._floor, self._span, self._most)

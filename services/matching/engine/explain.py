@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from services.matching.engine.configuration import Form
+from services.matching.engine.configuration import Configuration, Form, Method
 from services.matching.engine.encode import Encoded
 from services.matching.engine.factors import Factor, Rule
 from services.matching.engine.pairwise import broken_rule, factors_of
@@ -46,6 +46,12 @@ class NotPaired(StrEnum):
     """No group of the mentor could take the mentee, or groups as they are give more together."""
     WORSE = "worse"
     """The mentee has somebody who suits them better."""
+    STABLE = "stable"
+    """Pairs are stable: one of the two ranks whom they have above the other."""
+    FAIRNESS = "fairness"
+    """The pair would gain, but places went to those with the lowest scores."""
+    TOLERANCE = "tolerance"
+    """The pair would gain so little that the run's proof leaves it open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,52 +126,77 @@ def rule_sentence(rule: Rule) -> str:
 
 
 def why_not(
-    encoded: Encoded, prices: Mapping[str, int], chosen: Mapping[str, str], i: int, j: int, coherence: int = 0
+    encoded: Encoded,
+    configuration: Configuration,
+    prices: Mapping[str, int],
+    chosen: Mapping[str, str],
+    i: int,
+    j: int,
+    coherence: int = 0,
 ) -> WhyNot:
     """*prices* by mentor and *chosen* mentor by mentee are those of the run; *coherence* is what the mentee's group
-    gives."""
+    gives. Stable pairs are chosen without prices: there all of them count as 0."""
     mentee_id, mentor_id = encoded.mentees[i].person_id, encoded.mentors[j].person_id
+    stable = configuration.method is not Method.OPTIMAL
     score = int(factors_of(encoded.people, i, j).sum())
-    if own_is_this := chosen.get(mentee_id) == mentor_id:
-        score += coherence
-    asked = prices.get(mentor_id, 0)
     own = chosen.get(mentee_id)
-    own_gain, scarcity = 0, min(asked, int(encoded.people.bonus[i]))
+    if own == mentor_id:
+        score += coherence
+    asked = 0 if stable else prices.get(mentor_id, 0)
+    own_score, own_price, scarcity = 0, 0, min(asked, int(encoded.people.bonus[i]))
     if own is not None:
         number = next(n for n, mentor in enumerate(encoded.mentors) if mentor.person_id == own)
-        own_gain = int(factors_of(encoded.people, i, number).sum()) + coherence - prices.get(own, 0)
+        own_score = int(factors_of(encoded.people, i, number).sum()) + coherence
+        own_price = 0 if stable else prices.get(own, 0)
         # Where mentors are scarce prices hold what it is worth to be matched at all, which the mentee is in any case.
-        scarcity = min(asked, prices.get(own, 0)) if own_gain < 0 else 0
-        own_gain += scarcity
-    price = asked - scarcity
+        scarcity = min(asked, own_price) if own_score < own_price else 0
+        own_price -= scarcity
+    price, own_gain = asked - scarcity, own_score - own_price
+    less = f" ({own_score:,} less {own_price:,} for the place)" if own_price else ""
+    has = f"the {own_gain:,} that the mentee has as it is{less}"
     rules = _rules(encoded, i, j)
-    if own_is_this:
+    if own == mentor_id:
         verdict, sentence = NotPaired.PAIRED, "They are a pair."
     elif rules:
         verdict, sentence = NotPaired.RULE, rule_sentence(rules[0])
-    elif asked and score > own_gain:
+    elif score <= own_gain:
+        verdict, sentence = NotPaired.WORSE, f"{score:,} points together are no more than {has}."
+    elif score - price <= own_gain + (0 if stable else _ROUNDED):
+        beyond = (
+            f" beyond the {scarcity:,} that any place is worth, as mentors are scarce" if scarcity else ""
+        )
+        rounded = "; prices are rounded to whole points" if score - price > own_gain else ""
         verdict = NotPaired.PRICE
-        sentence = _needed_more(score, price, own_gain, scarcity)
-    elif score > own_gain:
-        verdict = NotPaired.GROUP
         sentence = (
-            f"{score:,} points together are more than the {own_gain:,} that the mentee has as it is, but no group of"
-            " this mentor has a place for them, may seat them, or gains as much as others would lose."
+            f"Others need this mentor more: a place costs {price:,} points{beyond}. {score:,} points together leave"
+            f" {score - price:,}; the mentee has {own_gain:,} as it is{less}{rounded}."
         )
     else:
-        verdict = NotPaired.WORSE
-        sentence = (
-            f"{score:,} points together are no more than the {own_gain:,} that the mentee has as it is."
-        )
+        verdict = _beyond_prices(configuration)
+        cost = f", less {price:,} for the place," if price else ""
+        sentence = f"{score:,} points together{cost} are more than {has}, but {_BUT[verdict]}."
     return WhyNot(verdict, sentence, score, scarcity, price, score - price, own_gain)
 
 
-def _needed_more(score: int, price: int, own_gain: int, scarcity: int) -> str:
-    beyond = f" beyond the {scarcity:,} that any place is worth, as mentors are scarce" if scarcity else ""
-    return (
-        f"Others need this mentor more: a place costs {price:,} points{beyond}. {score:,} points together leave "
-        f"{score - price:,}; the mentee has {own_gain:,} as it is."
-    )
+_ROUNDED: Final = 1
+"""Prices are whole points, so of two gains that are equal one may be a point higher."""
+_BUT: Final[Mapping[NotPaired, str]] = {
+    NotPaired.STABLE: "this run makes stable pairs: one of the two ranks whom they have above the other",
+    NotPaired.GROUP: (
+        "no group of this mentor has a place for them, may seat them, or gains as much as others would lose"
+    ),
+    NotPaired.FAIRNESS: "this run gives up points to raise the lowest scores",
+    NotPaired.TOLERANCE: "by no more than what the run's proof leaves open",
+}
+
+
+def _beyond_prices(configuration: Configuration) -> NotPaired:
+    """What keeps two people apart whom prices do not."""
+    if configuration.method is not Method.OPTIMAL:
+        return NotPaired.STABLE
+    if configuration.form is Form.GROUP:
+        return NotPaired.GROUP
+    return NotPaired.FAIRNESS if configuration.fairness_loss else NotPaired.TOLERANCE
 
 
 def _rules(encoded: Encoded, i: int, j: int) -> tuple[Rule, ...]:

@@ -41,6 +41,8 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class ScoredPair:
+    """A pair and its points."""
+
     mentee_id: str
     mentor_id: str
     score: int

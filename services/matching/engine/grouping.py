@@ -35,6 +35,7 @@ class Groups(NamedTuple):
 
 @compiled
 def seat(p: Any, t: Any, g: Any, assigned: Any) -> None:
+    """Fill the groups *g*: who is *assigned* [mentees] to a mentor sits down there if those who sit there allow it."""
     for i in range(len(assigned)):
         j = wide(assigned[i])
         if j >= 0 and _gain(p, t, g, j, _NOBODY, i) > _IMPOSSIBLE:
@@ -209,6 +210,7 @@ def _to_pull(p: Any, t: Any, g: Any, j: int) -> int:
 
 @compiled
 def shares(t: Any, g: Any, coherence: Any) -> None:
+    """Write into *coherence* [mentees] what the group gives each of those who sit in one, in points."""
     for j in range(len(g.size)):
         for place in range(g.size[j]):
             coherence[g.members[j, place]] = share_of(t, g.members[j], g.size[j], place)
@@ -216,6 +218,7 @@ def shares(t: Any, g: Any, coherence: Any) -> None:
 
 @compiled
 def has_room(p: Any, g: Any, alone: Any, found: Any) -> None:
+    """Write into *found* whether a mentor with room is allowed to each of *alone*, numbers of mentees."""
     for number in range(len(alone)):
         for j in range(len(g.size)):
             if g.size[j] < p.capacity[j] and broken_rule(p, alone[number], j) == 0:

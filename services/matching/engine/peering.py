@@ -24,6 +24,7 @@ def worth(p: Any, columns: Any, i: Any, j: Any) -> int:
 
 @compiled
 def table(p: Any, columns: Any, out: Any) -> None:
+    """Write into *out* [people, people] what each two are worth to each other, below the diagonal."""
     for i in range(len(columns)):
         for j in range(i):
             out[i, j] = worth(p, columns, i, j)
@@ -148,6 +149,7 @@ class Neighbours(NamedTuple):
 
 
 def neighbours(graph: Graph, row: I32) -> Neighbours:
+    """The candidates as pairs of equals, seen from both; *row* [mentors] is each mentor's row as a mentee."""
     size = len(graph.count)
     within = np.arange(graph.score.shape[1])[None, :] < graph.count[:, None]
     one = np.repeat(np.arange(size, dtype=np.int64), graph.count)

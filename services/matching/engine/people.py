@@ -42,7 +42,7 @@ class Participant:
     completed: int = 0
     """Mentors only: relationships that reached their goal."""
     group: str = ""
-    """Groups that the report compares; never read by a rule or factor."""
+    """What the report compares people by, for instance a department. No rule and no factor reads it."""
     total: int | None = None
     """How many more relationships the person takes in all, as mentee, mentor or peer; None for no such limit. Who is on
     both sides has the same on both."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from services.matching.engine.arrays import I32, I64
 from services.matching.engine.compiled import compiled
+from services.matching.engine.heap import rise, sink
 
 if TYPE_CHECKING:
     from services.matching.engine.assignment import Book, Graph
@@ -78,18 +79,7 @@ def give_up(book: Any, i: int) -> None:
     if place == size:
         return
     moved, who = bid[first + size], bidder[first + size]
-    while place > 0 and bid[first + ((place - 1) >> 1)] > moved:
-        parent = (place - 1) >> 1
-        bid[first + place], bidder[first + place] = bid[first + parent], bidder[first + parent]
-        place = parent
-    while 2 * place + 1 < size:
-        child = 2 * place + 1
-        if child + 1 < size and bid[first + child + 1] < bid[first + child]:
-            child += 1
-        if bid[first + child] >= moved:
-            break
-        bid[first + place], bidder[first + place] = bid[first + child], bidder[first + child]
-        place = child
+    place = sink(bid, bidder, first, rise(bid, bidder, first, place, moved), size, moved)
     bid[first + place], bidder[first + place] = moved, who
 
 
@@ -97,12 +87,8 @@ def give_up(book: Any, i: int) -> None:
 def _take(book: Any, i: int, j: int, offer: int) -> None:
     """A mentee takes a free place at a price that nobody there pays less than."""
     bid, bidder, first = book.bid, book.bidder, book.start[j]
-    place = book.taken[j]
-    while place > 0:
-        parent = (place - 1) >> 1
-        bid[first + place], bidder[first + place] = bid[first + parent], bidder[first + parent]
-        place = parent
-    bid[first], bidder[first] = offer, i
+    place = rise(bid, bidder, first, book.taken[j], offer)
+    bid[first + place], bidder[first + place] = offer, i
     book.taken[j] += 1
     book.assigned[i] = j
 

@@ -44,6 +44,8 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
+    """Somebody without a pair, and why."""
+
     mentee_id: str
     why: Why
     forbidden: Mapping[Rule, int]

@@ -40,6 +40,7 @@ class Specials:
         return {one: max(0, weights.first_choice - rank * weights.choice_fall) for rank, one in ranked}
 
     def of(self, mentees: Sequence[Participant]) -> Special:
+        """Choices, avoid lists and failed pairs of *mentees* with the known mentors, by row."""
         rows = [self._row(person) for person in mentees]
         flat = [entry for row in rows for entry in row]
         return Special(

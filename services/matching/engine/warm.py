@@ -51,6 +51,7 @@ def warm(*, only_rounds: bool = False) -> int:
 
 
 def main() -> None:
+    """Compile, and say how long it took and where the code is kept."""
     start = perf_counter()
     warm(only_rounds=sys.argv[1:] == ["rounds"])
     where = f"kept in {CACHE}" if CACHE else "not kept: no directory can be written"

@@ -147,7 +147,7 @@ def _keys(figures: Figures) -> Iterator[Key]:
     yield Key(
         "Choice",
         f"{figures.choice.median:,}",
-        f"{names.mentors} whom rules leave to a {names.mentee}, in the middle of a sample",
+        f"{names.mentors} whom the rules leave to the {names.mentee} in the middle",
         figures.choice.none > 0,
     )
     if figures.circles:

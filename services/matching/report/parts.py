@@ -68,8 +68,9 @@ def _standing(
     axis: str,
     marked_to: int | None = None,
 ) -> Chart:
-    """A histogram; below it is written only where bars begin."""
-    below = [f"{low:,}" for low in bars.edges]
+    """A histogram; below it is written only where bars begin, or which number each of them is."""
+    single = bars.edges[:2] == [bars.edges[0], bars.edges[0] + 1]
+    below = [f"{low:,}" for low in (bars.edges[:-1] if single else bars.edges)]
     return columns(key, title, says, head, _histogram(bars, marked_to=marked_to), axis=axis, below=below)
 
 
@@ -79,8 +80,9 @@ def _quality(figures: Figures) -> Part:
     spread = _standing(
         "scores",
         "Scores of all pairs",
-        f"Most pairs, {scores.counts[fullest]:,}, have {scores.edges[fullest]:,} to "
-        f"{scores.edges[fullest + 1] - 1:,} points. Where the worst 5 % are, bars are orange.",
+        f"The highest bar is {scores.edges[fullest]:,} to {scores.edges[fullest + 1] - 1:,} points, with "
+        f"{scores.counts[fullest]:,} of {counted(figures.pairs, 'pair', 'pairs')}. Where the worst 5 % are, bars are "
+        "orange.",
         ("Points", "Pairs"),
         scores,
         axis="points",
@@ -90,7 +92,8 @@ def _quality(figures: Figures) -> Part:
     low = rows(
         "worst",
         "The worst 5 % beside all",
-        f"The {counted(worst.pairs, 'pair', 'pairs')} with the lowest scores have {worst.mean:,.0f} points on average, "
+        f"{_lowest(worst.pairs)} {worst.mean:,.0f} points"
+        f"{' on average' if worst.pairs > 1 else ''}, "
         f"{percent(of(round(worst.mean), round(figures.mean_score)), 0)} of the mean of all.",
         ("Pairs", "Points"),
         [
@@ -113,6 +116,14 @@ def _quality(figures: Figures) -> Part:
     return Part("How good the pairs are", "", (spread, low), (table,))
 
 
+def _lowest(pairs: int) -> str:
+    return (
+        "The pair with the lowest score has"
+        if pairs == 1
+        else f"The {pairs:,} pairs with the lowest scores have"
+    )
+
+
 def _spread(figures: Figures) -> Part:
     load, choice, names = figures.load, figures.choice, sides_of(figures.form)
     idle = load.mentors_by_mentees[0] if load.mentors_by_mentees else 0
@@ -130,14 +141,16 @@ def _spread(figures: Figures) -> Part:
     none = (
         f"{counted(choice.none, f'{names.mentee} has', f'{names.mentees} have')} none at all."
         if choice.none
-        else "Nobody in the sample has none."
+        else "Nobody has none."
     )
     peers = figures.form == "peer"
     full = "" if peers else "full mentors included: "
+    whole = choice.sampled == figures.mentees
+    whom = counted(choice.sampled, names.mentee, names.mentees)
     candidates = _standing(
         "choice",
         f"{names.mentors.capitalize()} whom rules leave to a {names.mentee}",
-        f"From a sample of {counted(choice.sampled, names.mentee, names.mentees)}, {full}half have "
+        f"{f'Of all {whom}' if whole else f'From a sample of {whom}'}, {full}half have "
         f"{choice.median:,} or more. {none}",
         (names.mentors.capitalize(), names.mentees.capitalize()),
         choice.bars,
@@ -203,7 +216,7 @@ def _groups(figures: Figures) -> Part:
                 "groups-matched",
                 "Share matched",
                 "Bars of full length are everybody.",
-                ("Group", "Matched"),
+                ("Department", "Matched"),
                 [Bar(one.group, one.matched or 0.0, shown=percent(one.matched or 0.0)) for one in shown],
                 longest=1.0,
             )
@@ -215,14 +228,14 @@ def _groups(figures: Figures) -> Part:
                 "groups-scores",
                 "Mean score",
                 f"The highest mean is {percent(of(round(high - low), round(low)))} above the lowest.",
-                ("Group", "Mean points"),
+                ("Department", "Mean points"),
                 [Bar(group, value) for group, value in scored],
             )
         )
     hidden = len(figures.by_group) - len(shown)
     table = Table(
-        "All groups",
-        ("Group", "People", "Matched", "Mean score"),
+        "All departments",
+        ("Department", "People", "Matched", "Mean score"),
         tuple(
             (
                 one.group,
@@ -234,14 +247,18 @@ def _groups(figures: Figures) -> Part:
         ),
         frozenset({1, 2, 3}),
         foot=(
-            f"Not shown: groups of fewer than {SMALLEST_GROUP} people, and what they could be worked out from "
-            f"({counted(hidden, 'group', 'groups')})."
+            f"Not shown: departments of fewer than {SMALLEST_GROUP} people, and what they could be worked out from "
+            f"({counted(hidden, 'department', 'departments')})."
             if hidden
             else ""
         ),
     )
-    text = "Groups are compared here and nowhere else: no rule and no factor reads them."
-    return Part("How groups fare", text, tuple(charts), (table,))
+    return Part(
+        "How departments fare",
+        "People by their department; small ones are not shown.",
+        tuple(charts),
+        (table,),
+    )
 
 
 def _price(figures: Figures) -> Part:

@@ -252,6 +252,7 @@ def _participant(
         priority=max(0, min(HIGHEST_PRIORITY, priority)),
         free=free,
         completed=completed,
+        group=person["department"],
     )
 
 

@@ -79,6 +79,7 @@ _PARTS_AT_A_TIME: Final = 20
 
 
 async def save_people(uow: Uow, run_id: str, parts: Mapping[tuple[str, int], bytes]) -> None:
+    """Store a run's people, by side and number of the part."""
     places = sorted(parts)
     for begin in range(0, len(places), _PARTS_AT_A_TIME):
         some = places[begin : begin + _PARTS_AT_A_TIME]
@@ -117,6 +118,7 @@ _REPLACE_PART: Final = sa.text(
 
 
 async def replace_part(uow: Uow, run_id: str, side: str, part: int, content: bytes) -> None:
+    """Write one part anew, for instance without somebody."""
     values = {"tenant": uow.tenant, "run": run_id, "side": side, "part": part, "content": content}
     await uow.connection.execute(_REPLACE_PART, values)
 
@@ -312,7 +314,7 @@ async def forget_results(uow: Uow, person_id: str) -> int:
 
 
 _SHOWN: Final = sa.text(
-    "SELECT p.run_id, p.mentee_id, p.mentor_id, p.score, p.reasons, p.proposal_id, p.dropped"
+    "SELECT p.run_id, p.mentee_id, p.mentor_id, p.reasons, p.proposal_id, p.dropped"
     " FROM matching_run_pair p JOIN matching_run r USING (tenant, run_id)"
     " WHERE p.tenant = :tenant AND (p.mentee_id = :person OR p.mentor_id = :person) AND r.state = 'published'"
     " ORDER BY p.run_id, p.mentee_id, p.mentor_id"
@@ -320,8 +322,8 @@ _SHOWN: Final = sa.text(
 
 
 async def published_pairs_of(uow: Uow, person_id: str) -> list[Row]:
-    """Somebody's pairs in runs that were published, for themselves to read: without factors and rules, of which
-    some are what the other one told in confidence."""
+    """Somebody's pairs in runs that were published, for themselves to read: without score, factors and
+    rules, of which some are what the other one told in confidence."""
     return [_plain(row) for row in await uow.rows(_SHOWN, person=person_id)]
 
 

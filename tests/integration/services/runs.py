@@ -1,6 +1,7 @@
 """A programme with people and the worker of its runs, for tests that ask for runs."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -25,13 +26,17 @@ class Programme:
         self.matching, self.tenant = matching, tenant
         self.boss = Who(BOSS, tenant)
 
-    async def begin(self, mentees: int, mentors: int, *, capacity: int = 1, **more: Any) -> None:
-        """So many people, who want and offer different things."""
+    async def begin(
+        self, mentees: int, mentors: int, *, capacity: int = 1, shuffled: int | None = None, **more: Any
+    ) -> None:
+        """So many people, who want and offer different things; *shuffled* is the seed of another order of arrival."""
         told = [programme(SPRING, BOSS, **{"matching_delay_minutes": 600, **more})]
         for number in range(mentees):
             told += self.somebody(f"mentee-{number:03}", Role.MENTEE, number)
         for number in range(mentors):
             told += self.somebody(f"mentor-{number:03}", Role.MENTOR, number, capacity=capacity)
+        if shuffled is not None:
+            random.Random(shuffled).shuffle(told)
         await self.matching.hear(self.tenant, *told)
 
     def somebody(self, name: str, role: Role, number: int, **more: Any) -> list[Any]:

@@ -41,6 +41,8 @@ async def test_a_run_from_request_to_proposals(spring: Programme) -> None:
     assert (ready["state"], ready["mentees"], ready["mentors"]) == ("ready", 30, 12)
     assert (certificate["matched"], certificate["unmatched"]) == (24, 6)
     assert certificate["within_tolerance"]
+    (department,) = ready["figures"]["by_group"]
+    assert (department["group"], department["people"]) == ("Engineering", 30)
     assert certificate["bound"] >= certificate["value"] > 0
     pairs = await spring.pairs(run)
     left = await spring.all_pages(f"/runs/{run}/unmatched")
@@ -57,6 +59,11 @@ async def test_a_run_from_request_to_proposals(spring: Programme) -> None:
     assert all(pair["proposal_id"] for pair in await spring.all_pages(f"/runs/{run}/pairs"))
     again = await spring.ask("POST", f"/runs/{run}/publish")
     assert (again["state"], again["publication"]) == ("published", done["publication"])
+    somebody = Who(next(iter(pairs)), spring.tenant)
+    export = await spring.matching.ask(somebody, "GET", f"/people/{somebody.subject}/export")
+    for table in ("proposal", "matching_run_pair"):
+        (row,) = export["tables"][table]
+        assert row["reasons"] and not {"score", "factors", "rule"} & row.keys()
     versions = await spring.said(MatchingRunChanged.TYPE)
     assert versions == list(range(1, done["version"] + 1))
     refused = await spring.matching.call(spring.boss, "POST", f"/runs/{run}/discard")
@@ -92,6 +99,18 @@ async def test_the_same_people_give_the_same_bytes_and_other_weights_are_compare
     assert {c["mentee_id"]: c["other_mentor_id"] for c in compared["changes"]} == {
         mentee: others.get(mentee) for mentee in pairs.keys() | others.keys() if mentee not in kept
     }
+
+
+async def test_the_order_in_which_people_are_heard_of_changes_no_byte(platform: Platform) -> None:
+    found = []
+    for order in (None, 1, 2):
+        programme = Programme(platform["matching"], new_tenant())
+        await programme.begin(20, 8, capacity=2, shuffled=order)
+        run = await programme.run()
+        pairs = await programme.all_pages(f"/runs/{run['run_id']}/pairs")
+        found.append((run["certificate"], run["figures"], run["input_hash"], pairs))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0][-1]) == 16
 
 
 async def test_pairs_and_non_pairs_are_explained_from_what_the_run_saw(spring: Programme) -> None:

@@ -12,7 +12,7 @@ from shared.check.events import Facts, Seen
 from shared.check.log import ABSENT, PRESENT, Log, Partition
 from shared.check.mails import count_mails
 from shared.check.outbox import Versions
-from shared.check.report import Finding, Report
+from shared.check.report import CLAIMS, Finding, Report
 from shared.check.requests import Requests
 from shared.contracts import TOPIC
 from shared.contracts.pairs import RelationshipEnded, RelationshipStarted
@@ -147,6 +147,15 @@ def test_a_report_bounds_its_rows_and_counts_all() -> None:
     assert (violation.count, len(violation.rows), report.ok, report.verdict) == (100, 5, False, "violated")
     assert "100 × lost" in report.render()
     assert json.loads(json.dumps(report.document()))["invariants"][0]["violations"][0]["count"] == 100
+
+
+def test_what_was_not_judged_is_said() -> None:
+    without = Report([Finding(name) for name in CLAIMS if name != "I1"])
+    assert "I1" in without.render().splitlines()[0]
+    assert "for want of a driver's ledger" in without.render()
+    assert "All that was judged holds." in without.render()
+    assert (without.not_judged, without.document()["not_judged"], without.ok) == (["I1"], ["I1"], True)
+    assert "All of it holds." in Report([Finding(name) for name in CLAIMS]).render()
 
 
 def test_without_rest_nothing_is_judged() -> None:

@@ -18,6 +18,9 @@ from tests.unit.cli.conftest import Run
 from tests.unit.cli.fakes import SERVICES, FakeServices, answer, problem
 
 WEIGHTS = {"skill": 600, "first_choice": 15_000}
+STABILITY = {
+    "blocking_pairs": 2, "optimum": 57_500, "optimum_blocking_pairs": 2, "value_lost": 0, "people_lost": 0,
+}  # fmt: skip
 
 
 def run_of(state: str = "ready", identity: str = "r-1", **more: Any) -> dict[str, Any]:
@@ -34,7 +37,7 @@ def run_of(state: str = "ready", identity: str = "r-1", **more: Any) -> dict[str
             "lowest": [{"mentee_id": "ben", "mentor_id": "noa", "score": 12_500}],
         },
         "load": {"mentors": 2, "places": 3, "used": 2, "mentors_by_mentees": [0, 1, 1], "gini": 0.1667},
-        "circles": 0, "fairness": None,
+        "circles": 0, "fairness": None, "method": "optimal", "stability": STABILITY,
     }  # fmt: skip
     done = state in ("ready", "publishing", "published")
     return {
@@ -91,14 +94,17 @@ def test_a_run_is_watched_until_it_is_ready(services: FakeServices, run: Run) ->
     ]
     assert len(services.calls("GET")) == 4
     assert "Run r-1 of career is ready, 4.2 s after it was requested." in result.stdout
-    assert "3 of 4 mentees; nobody can match more than 3 (proven)" in result.stdout
+    assert "3 of 4 mentees; proven: no choice of pairs matches more" in result.stdout
     assert (
         "57,500 points; at most 57,501 are possible: gap 0.0017 %, within the tolerance of 0.01 %"
         in result.stdout
     )
-    assert "lowest 12,500, mean 19,167; the worst 5% have 12,500 on average" in result.stdout
-    assert "2 used of 2 with room for 3 (Gini coefficient 0.17)" in result.stdout
-    assert "all full 1" in result.stdout
+    assert "lowest 12,500, mean 19,167; the worst 5 % have 12,500 on average" in result.stdout
+    assert (
+        "2 mentors with room for 3, of which 2 are used; unevenness of load 0.17 (Gini coefficient)"
+        in result.stdout
+    )
+    assert "all who fit are full 1" in result.stdout
     assert "Nobody has been told." in result.stderr
 
 
@@ -137,7 +143,7 @@ def test_a_gap_above_the_tolerance_and_an_unproven_number_are_seen(services: Fak
     services.set("matching", "GET /runs/r-1", answer(run_of(certificate=found, people_removed=2)))
     result = run("match", "show", "r-1")
     assert "gap 2 %, ABOVE the tolerance" in result.stdout
-    assert "nobody can match more than 4 (not proven)" in result.stdout
+    assert "at most 4 can be" in result.stdout
     assert "2 people; the numbers above are as the run found them" in result.stdout
 
 
@@ -165,7 +171,9 @@ def test_runs_are_listed_page_by_page(services: FakeServices, run: Run) -> None:
     pages: list[dict[str, Any]] = [
         {"items": [run_of(identity="r-3"), run_of("requested", "r-2")], "next": "r-2"},
         {
-            "items": [run_of("published", publication={"by": "boss", "proposed": 3, "dropped": {}})],
+            "items": [
+                run_of("published", form="group", publication={"by": "boss", "proposed": 3, "dropped": {}})
+            ],
             "next": None,
         },
     ]
@@ -174,6 +182,7 @@ def test_runs_are_listed_page_by_page(services: FakeServices, run: Run) -> None:
     assert [line.split()[:2] for line in result.stdout.splitlines()] == [
         ["run", "state"], ["r-3", "ready"], ["r-2", "requested"], ["r-1", "published"],
     ]  # fmt: skip
+    assert ["people, group" in line for line in result.stdout.splitlines()] == [False, False, False, True]
     assert services.calls() == [
         "GET matching/programmes/career/runs?limit=500",
         "GET matching/programmes/career/runs?after=r-2&limit=500",
@@ -200,15 +209,26 @@ def test_pairs_show_what_counts_most_and_what_became_of_them(services: FakeServi
     services.set("matching", "GET /runs/r-1/pairs", answer({"items": rows, "next": "x"}))
     result = run("match", "pairs", "r-1", "--limit", "3")
     told = [line.rstrip().rpartition("  ")[2] for line in result.stdout.splitlines()[1:]]
-    assert told == ["proposed", "dropped: mentor full", "dropped: level"]
+    assert told == ["proposed", "dropped: mentor full", "dropped: levels do not fit"]
     assert "The first 3 lines; --limit 0 shows all." in result.stderr
+
+
+def test_a_stable_run_says_what_stability_costs(services: FakeServices, run: Run) -> None:
+    stable = STABILITY | {"blocking_pairs": 0, "value_lost": 1_500, "people_lost": 1}
+    figures = run_of()["figures"] | {"method": "mentee-proposing", "stability": stable}
+    services.set("matching", "GET /runs/r-1", answer(run_of(figures=figures)))
+    told = run("match", "show", "r-1").stdout
+    assert "no two would rather have each other, 2 in the most valuable pairs" in told
+    assert "it costs 1,500 of 57,500 points and leaves 1 more without a mentor" in told
+    services.set("matching", "GET /runs/r-1", answer(run_of()))
+    assert "stability" not in run("match", "show", "r-1").stdout
 
 
 def test_who_is_left_over_and_why(services: FakeServices, run: Run) -> None:
     rows = [{"mentee_id": "ann", "why": "all-full", "forbidden": {"level": 2, "reporting-line": 7}}]
     services.set("matching", "GET /runs/r-1/unmatched", answer({"items": rows, "next": None}))
     result = run("match", "pairs", "r-1", "--unmatched")
-    assert "reporting line 7, level 2" in result.stdout
+    assert "reporting line 7, levels do not fit 2" in result.stdout
     services.set("matching", "GET /runs/r-1/unmatched", answer({"items": [], "next": None}))
     assert run("match", "pairs", "r-1", "--unmatched").stdout == "Nobody is left over.\n"
 
@@ -438,6 +458,9 @@ def test_the_report_goes_into_a_file(services: FakeServices, run: Run, tmp_path:
     place = tmp_path / "report.html"
     assert run("match", "report", "r-1", "--to", str(place)).stdout == f"The report is in {place}.\n"
     assert place.read_bytes() == page
+    assert services.calls()[-1] == "GET matching/runs/r-1/report"
+    assert run("match", "report", "r-1", "--to", str(place), "--beside", "r-2").exit_code == 0
+    assert services.calls()[-1] == "GET matching/runs/r-1/report?compare=r-2"
     assert run("match", "report", "r-1", "--to", "-").stdout_bytes == page
     result = run("match", "report", "r-1", "--to", str(tmp_path / "nowhere" / "report.html"))
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)

@@ -98,6 +98,18 @@ async def test_the_two_answer_and_are_a_pair(world: World, client: AsyncClient) 
     assert (again.status_code, again.json()["code"]) == (409, "proposal_closed")
 
 
+async def test_the_two_read_no_points(world: World, client: AsyncClient) -> None:
+    """A choice of the partner's is worth 15,000: who knows the points of the factors would find it in the sum."""
+    (proposal,) = world.proposals()
+    path = f"/proposals/{proposal.proposal_id}"
+    assert (await client.get(path, headers=by("boss"))).json()["score"] == proposal.score > 0
+    for who in (proposal.mentor_id, proposal.mentee_id):
+        (mine,) = (await client.get("/me/proposals", headers=by(who))).json()["items"]
+        seen = [mine, (await client.get(path, headers=by(who))).json()]
+        seen.append((await client.post(f"{path}/accept", headers=by(who))).json())
+        assert [(each["score"], bool(each["reasons"])) for each in seen] == [(None, True)] * 3
+
+
 async def test_nobody_else_may(world: World, client: AsyncClient) -> None:
     (proposal,) = world.proposals()
     path = f"/proposals/{proposal.proposal_id}"

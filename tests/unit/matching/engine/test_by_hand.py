@@ -1,5 +1,6 @@
 """The example that docs/architecture/matching.md works out: a change here is a change there."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from services.matching.engine import Configuration, Objective, Participant
 from services.matching.engine.factors import Factor
 from services.matching.engine.match import match
+from services.matching.engine.words import WORKING_DAY, offset, overlap
 from tests.unit.matching.engine.support import crowd, run, scores
 
+JANUARY = date(2026, 1, 15)
 PAGE = Path(__file__).parents[4] / "docs" / "architecture" / "matching.md"
 
 
@@ -34,6 +37,9 @@ def test_the_page_says_what_the_engine_does() -> None:
     page = PAGE.read_text()
     for number in ("31,000", "18,500", "5,001", "57,500", "57,501"):
         assert number in page
+    assert (
+        overlap(offset("Australia/Sydney", JANUARY), offset("America/Chicago", JANUARY)) == WORKING_DAY // 8
+    )
 
 
 @pytest.mark.parametrize("objective", Objective)

@@ -1,13 +1,19 @@
 """Why, and why not: in numbers that add up, and in sentences that give nobody away."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
-from services.matching.engine import Configuration, Participant, Pool, Rules
+from services.matching.engine import Configuration, Objective, Participant, Pool, Rules
+from services.matching.engine.configuration import Method
 from services.matching.engine.encode import Encoded, encode
-from services.matching.engine.explain import NotPaired, explain, rule_sentence, why_not
+from services.matching.engine.explain import NotPaired, WhyNot, explain, rule_sentence, why_not
 from services.matching.engine.factors import Factor, Rule
 from services.matching.engine.match import match
 from tests.unit.matching.engine.support import DAY, mentee, mentor, random_pool, random_rules, run, scores
@@ -106,7 +112,9 @@ def demand() -> tuple[Encoded, dict[str, int], dict[str, str]]:
 )
 def test_why_not_is_answered_by_rule_or_price(one: str, other: str, verdict: NotPaired) -> None:
     encoded, prices, chosen = demand()
-    why = why_not(encoded, prices, chosen, number_of(encoded.mentees, one), number_of(encoded.mentors, other))
+    why = why_not(
+        encoded, Configuration(), prices, chosen, number_of(encoded.mentees, one), number_of(encoded.mentors, other)
+    )  # fmt: skip
     assert why.verdict is verdict
     assert why.gain == why.score - why.price
     if verdict is NotPaired.PRICE:
@@ -145,8 +153,9 @@ def test_where_mentors_are_scarce_gains_are_told_in_the_participants_terms() -> 
     second, left = ("b", "c") if "b" in chosen else ("c", "b")
     for one, other in ((second, "m"), ("a", "n"), (left, "m"), (left, "n")):
         why = why_not(
-            encoded, result.prices, chosen, number_of(encoded.mentees, one), number_of(encoded.mentors, other)
-        )
+            encoded, Configuration(), result.prices, chosen,
+            number_of(encoded.mentees, one), number_of(encoded.mentors, other),
+        )  # fmt: skip
         assert why.verdict is not NotPaired.RULE
         assert why.price + why.scarcity == result.prices[other]
         assert why.own_gain >= why.gain
@@ -166,3 +175,88 @@ def test_goals_are_shown_as_they_are_written() -> None:
     encoded = encode(pool, Configuration())
     shares = explain(encoded, 0, number_of(encoded.mentors, "m")).shares
     assert {share.factor: set(share.words) for share in shares}[Factor.GOALS] == {"Engineers"}
+
+
+def best_value(table: NDArray[np.int64], bonus: list[int], room: list[int], forced: tuple[int, int]) -> float:
+    """Scores and bonus of the best assignment in which one pair is made, from an exact solver."""
+    places = [j for j, free in enumerate(room) for _ in range(free)]
+    worth = np.zeros((len(bonus), len(places) + len(bonus)))
+    for i, row in enumerate(table.tolist()):
+        for place, j in enumerate(places):
+            worth[i, place] = row[j] + bonus[i] if row[j] >= 0 else -1e9
+    i, j = forced
+    own = [place for place, mentor in enumerate(places) if mentor == j]
+    kept = worth[i, own].copy()
+    worth[i] = -1e9
+    worth[i, own] = kept
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    return float(worth[rows, columns].sum())
+
+
+@pytest.mark.parametrize("objective", Objective)
+def test_a_pair_that_is_forced_costs_at_least_what_why_not_says(objective: Objective) -> None:
+    asked = 0
+    for seed in range(12):
+        pool, configuration = random_pool(seed), Configuration(rules=random_rules(seed), objective=objective)
+        result, encoded = match(pool, configuration), encode(pool, configuration)
+        table, chosen = scores(pool, configuration), {p.mentee_id: p.mentor_id for p in result.pairs}
+        bonus = [int(encoded.people.bonus[number_of(encoded.mentees, one.person_id)]) for one in pool.mentees]
+        room = [one.free for one in pool.mentors]
+        made = sum(
+            int(table[i, j]) + bonus[i]
+            for i, one in enumerate(pool.mentees)
+            for j, other in enumerate(pool.mentors)
+            if chosen.get(one.person_id) == other.person_id
+        )
+        open_ = result.certificate.bound - result.certificate.value
+        for i, one in enumerate(pool.mentees):
+            for j, other in enumerate(pool.mentors):
+                why = why_not(
+                    encoded, configuration, result.prices, chosen,
+                    number_of(encoded.mentees, one.person_id), number_of(encoded.mentors, other.person_id),
+                )  # fmt: skip
+                if why.verdict is NotPaired.PAIRED:
+                    continue
+                assert (why.verdict is NotPaired.RULE) == (table[i, j] < 0 or not room[j])
+                if why.verdict is NotPaired.RULE:
+                    continue
+                asked += 1
+                lost = made - best_value(table, bonus, room, (i, j))
+                assert lost >= why.own_gain - why.gain - open_
+                assert why.verdict is not NotPaired.TOLERANCE or why.gain - why.own_gain <= open_
+    assert asked > 100
+
+
+@pytest.mark.parametrize("method", [Method.MENTEE_PROPOSING, Method.MENTOR_PROPOSING])
+def test_stable_pairs_are_not_explained_by_prices(method: Method) -> None:
+    verdicts = Counter[NotPaired]()
+    for seed in range(12):
+        configuration = Configuration(rules=random_rules(seed), method=method)
+        for why, pair in not_paired(random_pool(seed), configuration):
+            verdicts[why.verdict] += 1
+            assert (why.price, why.scarcity, why.gain) == (0, 0, why.score)
+            assert why.own_gain == pair
+            assert (why.verdict is NotPaired.WORSE) == (why.score <= why.own_gain)
+    assert set(verdicts) == {NotPaired.WORSE, NotPaired.STABLE}
+
+
+def test_whoever_could_gain_is_told_when_the_lowest_were_raised() -> None:
+    verdicts = Counter[NotPaired]()
+    for seed in range(12):
+        for why, _ in not_paired(random_pool(seed), Configuration(fairness_loss=0.2)):
+            verdicts[why.verdict] += 1
+            assert (why.verdict is NotPaired.FAIRNESS) == (why.gain > why.own_gain + 1)
+    assert verdicts[NotPaired.FAIRNESS] > 0
+    assert verdicts[NotPaired.GROUP] == verdicts[NotPaired.TOLERANCE] == 0
+
+
+def not_paired(pool: Pool, configuration: Configuration) -> Iterator[tuple[WhyNot, int]]:
+    """Why each pair that rules allow was not made, and the score of the one that was."""
+    result, encoded = match(pool, configuration), encode(pool, configuration)
+    chosen = {pair.mentee_id: pair.mentor_id for pair in result.pairs}
+    own = {pair.mentee_id: pair.score for pair in result.pairs}
+    for i, one in enumerate(encoded.mentees):
+        for j in range(len(encoded.mentors)):
+            why = why_not(encoded, configuration, result.prices, chosen, i, j)
+            if why.verdict not in (NotPaired.PAIRED, NotPaired.RULE):
+                yield why, own.get(one.person_id, 0)

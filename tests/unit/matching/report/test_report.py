@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from services.matching.engine.figures import Bars, Proof, ScoredPair
+from services.matching.engine.figures import Bars, Proof, ScoredPair, bars_of
 from services.matching.report import LeftOver, Report, render
 from services.matching.report.page import claim_of
+from services.matching.report.parts import of_report
 from tests.unit.matching.report.support import empty, figures_of, lifelike
 
 _VOID = frozenset({"meta", "line"})
@@ -152,3 +153,15 @@ def test_a_number_of_people_that_is_not_proven_is_not_claimed() -> None:
 def test_one_pair_only() -> None:
     figures = replace(figures_of(1, 3), scores=Bars([0, 1], [1]))
     Markup(render(replace(lifelike(), figures=figures, compared=None, left_over=())))
+
+
+def test_bars_of_one_number_each_are_named_in_their_middle() -> None:
+    """Between 3 and 4 nobody has a number of mentors."""
+    figures = figures_of(60, 30)
+    for most in (1, 3):
+        choice = replace(figures.choice, bars=bars_of(range(3, 3 + most)))
+        (_, spread) = list(of_report(replace(lifelike(), figures=replace(figures, choice=choice))))[:2]
+        chart = spread.charts[1]
+        assert [label.text for label in chart.labels] == [str(n) for n in range(3, 3 + most)]
+        for label, box in zip(chart.labels, chart.boxes, strict=True):
+            assert label.x == pytest.approx(box.x + box.width / 2)
