@@ -25,7 +25,8 @@ from tests.bench import bare
 from tests.bench.orm import subscribe
 from tests.bench.timing import Rounds, Server, Spent, spending
 from tests.bench.workload import TENANT
-from tests.support.platform import Platform, service_of
+from tests.support.instance import service_of
+from tests.support.platform import Platform
 from tests.support.waiting import eventually
 
 TOPIC = "person"

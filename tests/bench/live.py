@@ -24,7 +24,8 @@ from shared.persistence.outbox import OutboxRecord
 from shared.persistence.uow import want
 from shared.runtime.settings import KafkaSettings, Settings
 from tests.bench.wire import Client
-from tests.support.platform import hr_event, service_of
+from tests.support.instance import service_of
+from tests.support.records import hr_event
 from tests.support.waiting import eventually
 
 _CHUNK: Final = 500

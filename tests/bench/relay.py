@@ -16,7 +16,8 @@ from shared.runtime.process import Process
 from tests.bench.arrivals import from_now_on
 from tests.bench.flows import Latency
 from tests.bench.timing import Rounds, Server, spending
-from tests.support.platform import Platform, service_of
+from tests.support.instance import service_of
+from tests.support.platform import Platform
 
 TOPIC = "enrolment"
 _TENANT = "bench"

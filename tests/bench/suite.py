@@ -12,7 +12,8 @@ from tests.bench.relay import RelayContest
 from tests.bench.report import Consuming, Growth, Relaying, Results
 from tests.bench.timing import Rounds, Server
 from tests.bench.workload import person_records
-from tests.support.platform import Platform, prepared_databases
+from tests.support.databases import prepared_databases
+from tests.support.platform import Platform
 from tests.support.servers import start_servers
 
 FIGURES = ("consumer", "relay", "idle", "growth", "rest", "termination", "replicas")

@@ -10,7 +10,7 @@ from deploy.local.stack import LocalStack
 from shared.contracts import SERVICES, person_id
 from shared.persistence.outbox import OutboxRecord
 from tests.e2e.looking import PERSONAL, rows
-from tests.support.platform import hr_event
+from tests.support.records import hr_event
 from tests.support.waiting import eventually
 
 TENANT, PROGRAMME = "acme", "p-main"

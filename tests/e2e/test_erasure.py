@@ -37,7 +37,7 @@ from tests.e2e.looking import (
     rows,
     topics_forget_soon,
 )
-from tests.support.platform import hr_event, said_by
+from tests.support.records import hr_event, said_by
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]

@@ -14,7 +14,9 @@ from shared.contracts import TOPICS
 from shared.contracts.topics import SERVICES
 from shared.messaging.kafka import connection
 from tests.integration.services.story import TERMINATED, Story
-from tests.support.platform import Databases, Platform, hr_event, new_tenant, prepared_databases
+from tests.support.databases import Databases, new_tenant, prepared_databases
+from tests.support.platform import Platform
+from tests.support.records import hr_event
 from tests.support.servers import Servers
 
 Check = Callable[..., Awaitable[Report]]

@@ -17,7 +17,9 @@ from shared.persistence.driver import Statement
 from tests.integration.check.conftest import Check, NewPlatform, sources_of
 from tests.integration.check.test_red import assert_shows
 from tests.integration.services.story import RECORDED, Story, record
-from tests.support.platform import Platform, hr_event, new_tenant
+from tests.support.databases import new_tenant
+from tests.support.platform import Platform
+from tests.support.records import hr_event
 from tests.support.waiting import eventually
 
 _RELAY_LOCK = 0x4F555442

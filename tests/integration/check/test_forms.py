@@ -8,7 +8,9 @@ from shared.contracts.topics import SERVICES
 from tests.integration.check.conftest import Check, NewPlatform, damaged
 from tests.integration.services.runs import working
 from tests.integration.services.story import PROGRAMME, TERMINATED, Story
-from tests.support.platform import Platform, hr_event, new_tenant
+from tests.support.databases import new_tenant
+from tests.support.platform import Platform
+from tests.support.records import hr_event
 from tests.support.waiting import eventually
 
 SENIORS, JUNIORS = ("mentor-a", "mentor-b"), ("mentee-a", "mentee-b")

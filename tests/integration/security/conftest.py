@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.support.platform import Databases, prepared_databases
+from tests.support.databases import Databases, prepared_databases
 from tests.support.servers import Servers
 
 

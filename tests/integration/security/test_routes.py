@@ -24,7 +24,9 @@ from services.matching import solver
 from shared.contracts.topics import SERVICES
 from shared.http.rules import Rule
 from tests.integration.services.story import ELSEWHERE, LEVELS, PROGRAMME, SURNAME, Story
-from tests.support.platform import Databases, Platform, Who, new_tenant, rows_of
+from tests.support.databases import Databases, new_tenant, rows_of
+from tests.support.instance import Who
+from tests.support.platform import Platform
 
 OPEN: Final = {"/health/live", "/health/ready", "/health/startup", "/metrics"}
 """The only routes that need no token. They show no content."""

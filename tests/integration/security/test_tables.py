@@ -20,7 +20,9 @@ from shared.contracts.topics import SERVICES
 from shared.persistence.bootstrap import CLOCK_ROLE, ROLES, database_name, role_name
 from shared.persistence.plumbing import PLUMBING_TABLES
 from tests.integration.services.story import PROGRAMME, TERMINATED, Story
-from tests.support.platform import Databases, Platform, hr_event, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.platform import Platform
+from tests.support.records import hr_event
 
 Connection: TypeAlias = "asyncpg.Connection[Any]"
 

@@ -8,7 +8,8 @@ from services.matching.domain.people import Enrolment, EnrolmentStatus, Person, 
 from services.matching.engine import Pool
 from shared.persistence.kinds import Kind
 from tests.integration.services.runs import SPRING, Programme
-from tests.support.platform import Instance, new_tenant
+from tests.support.databases import new_tenant
+from tests.support.instance import Instance
 from tests.unit.matching.engine.support import crowd
 
 

@@ -10,7 +10,7 @@ from services.matching.run_worker import RunWorker
 from shared.contracts.people import Role
 from shared.runtime.service import WorkerContext
 from tests.integration.services.said import enrolment, person, programme
-from tests.support.platform import Instance, Who
+from tests.support.instance import Instance, Who
 from tests.support.waiting import eventually
 
 SPRING: Final = "spring"

@@ -15,7 +15,9 @@ from shared.contracts import person_id
 from shared.contracts.people import ProgrammeChanged
 from shared.persistence.outbox import OutboxRecord
 from tests.integration.services.runs import working
-from tests.support.platform import Platform, Who, hr_event, said_by
+from tests.support.instance import Who
+from tests.support.platform import Platform
+from tests.support.records import hr_event, said_by
 from tests.support.waiting import eventually
 
 RECORDED = "hr.person.recorded.v1"

@@ -16,7 +16,9 @@ from services.matching.domain.people import Person, PersonStatus
 from services.matching.store import MENTEE, MENTOR_LOAD, PERSON, PROPOSAL
 from shared.contracts.people import Role
 from tests.integration.services.said import enrolment, person, programme
-from tests.support.platform import Databases, Instance, Platform, Who, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.instance import Instance, Who
+from tests.support.platform import Platform
 
 PROGRAMME, MENTOR = "p-1", "mentor"
 MANY = 200

@@ -9,7 +9,9 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.services.story import RECORDED, Story, record
-from tests.support.platform import Databases, Platform, hr_event, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.platform import Platform
+from tests.support.records import hr_event
 
 OTHERS = ("profiles", "matching", "feedback")
 

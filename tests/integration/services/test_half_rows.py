@@ -18,7 +18,9 @@ from shared.contracts.pairs import RelationshipStarted
 from shared.contracts.people import Role
 from shared.contracts.sessions import SessionChanged, SessionStatus
 from tests.integration.services.said import enrolment, person, programme
-from tests.support.platform import Databases, Instance, Platform, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.instance import Instance
+from tests.support.platform import Platform
 
 TOPICS = ("person", "enrolment", "programme")
 PROGRAMME = "p-1"

@@ -16,7 +16,9 @@ from shared.contracts.people import Role
 from tests.integration.services.crowds import big_programme
 from tests.integration.services.runs import SPRING, Programme
 from tests.integration.services.said import enrolment, person
-from tests.support.platform import Databases, Platform, Who, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.instance import Who
+from tests.support.platform import Platform
 
 pytestmark = pytest.mark.timeout(300)
 

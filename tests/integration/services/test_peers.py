@@ -15,7 +15,10 @@ from shared.contracts.people import PersonStatus, Role
 from tests.integration.services.runs import SPRING, Programme, working
 from tests.integration.services.said import enrolment, person, programme
 from tests.integration.services.story import RECORDED, record
-from tests.support.platform import Databases, Instance, Platform, Who, hr_event, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.instance import Instance, Who
+from tests.support.platform import Platform
+from tests.support.records import hr_event
 
 PEERS = tuple(f"peer-{number:02}" for number in range(24))
 OF_PEERS: dict[str, Any] = {"form": "peer", "rules": {"peer_level_gap": 3}}

@@ -27,7 +27,9 @@ from tests.integration.services.story import (
     Story,
     record,
 )
-from tests.support.platform import Databases, Platform, hr_event, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.platform import Platform
+from tests.support.records import hr_event
 from tests.support.waiting import eventually
 
 PERSONAL: Final = ("Given-", SURNAME, "@story.example")

@@ -22,7 +22,8 @@ from shared.persistence.kinds import Kind
 from tests.integration.services.crowds import big_programme
 from tests.integration.services.runs import SPRING
 from tests.integration.services.said import enrolment, person
-from tests.support.platform import Databases, Platform, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.platform import Platform
 
 MENTEES, MENTORS = 600, 400
 MOST: Final = 20 * (MENTEES + MENTORS)

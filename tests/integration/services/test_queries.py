@@ -23,7 +23,9 @@ from shared.contracts.people import Role
 from shared.contracts.sessions import SessionChanged, SessionStatus
 from tests.integration.services.said import enrolment, person, programme
 from tests.integration.services.story import PROGRAMME, Story
-from tests.support.platform import Databases, Instance, Platform, Who, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.instance import Instance, Who
+from tests.support.platform import Platform
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

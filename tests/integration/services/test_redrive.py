@@ -12,7 +12,10 @@ import pytest_asyncio
 from shared.contracts import person_id
 from shared.persistence.outbox import OutboxRecord
 from tests.integration.services.story import RECORDED, SURNAME, record
-from tests.support.platform import Databases, Instance, Platform, Who, hr_event, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.instance import Instance, Who
+from tests.support.platform import Platform
+from tests.support.records import hr_event
 from tests.support.waiting import eventually
 
 LETTERS = "/management/dead-letters"

@@ -14,7 +14,8 @@ from services.matching.domain.runs import Run, RunState
 from services.matching.store import MENTEE, PERSON, PROPOSAL, RUN
 from shared.persistence.kinds import Kind
 from shared.persistence.uow import want
-from tests.support.platform import Databases, Platform, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.platform import Platform
 
 THEN = datetime(2026, 3, 2, 9, 0, 0, 123_456, tzinfo=timezone(timedelta(hours=-7)))
 WORDS = 'quote " backslash \\ line\nseparator \u2028 emoji \U0001f600 null'

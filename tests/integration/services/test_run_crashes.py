@@ -19,7 +19,8 @@ from services.matching.domain.runs import MOST_ATTEMPTS
 from services.matching.run_worker import LEASE
 from shared.contracts.people import PersonErased
 from tests.integration.services.runs import Programme, working
-from tests.support.platform import Databases, Platform, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.platform import Platform
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)

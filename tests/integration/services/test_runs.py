@@ -13,7 +13,9 @@ from shared.contracts.people import EnrolmentStatus, PersonErased, PersonStatus,
 from shared.contracts.runs import MatchingRunChanged
 from tests.integration.services.runs import SPRING, Programme, working
 from tests.integration.services.said import enrolment, person
-from tests.support.platform import Databases, Platform, Who, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.instance import Who
+from tests.support.platform import Platform
 
 RESULTS = ("matching_run_people", "matching_run_pair", "matching_run_unmatched", "matching_run_price")
 

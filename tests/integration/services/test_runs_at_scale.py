@@ -17,8 +17,9 @@ from shared.contracts.pairs import ProposalChanged
 from shared.runtime.entry import spare_collections
 from tests.integration.services.crowds import big_programme
 from tests.integration.services.runs import SPRING, working
+from tests.support.databases import Databases
 from tests.support.loop_lag import measured_lag
-from tests.support.platform import Databases, Platform
+from tests.support.platform import Platform
 
 pytestmark = pytest.mark.timeout(600)
 

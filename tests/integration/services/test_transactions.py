@@ -14,7 +14,8 @@ from services.profiles.domain.programmes import Programme
 from services.profiles.store import PROGRAMME
 from shared.persistence.bootstrap import role_name
 from shared.persistence.database import Database
-from tests.support.platform import Databases, Platform, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.platform import Platform
 from tests.support.waiting import eventually
 
 _TENANT = sa.text("SELECT current_setting('app.tenant', true)")

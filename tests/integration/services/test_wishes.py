@@ -7,7 +7,9 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.services.story import PROGRAMME, Story
-from tests.support.platform import Databases, Platform, Who, new_tenant
+from tests.support.databases import Databases, new_tenant
+from tests.support.instance import Who
+from tests.support.platform import Platform
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
