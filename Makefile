@@ -62,8 +62,8 @@ bench-matching: $(STAMP) .cache/bench-matching/installed ## The engine beside ot
 	.cache/bench-matching/bin/pip install --quiet --requirement requirements/bench.txt
 	@touch $@
 
-faults: $(STAMP) ## The main job under every fault, half an hour; ARGS="-k leader" chooses, all of them write docs/faults.md
-	MENTORING_FAULTS=1 MENTORING_FAULTS_WRITE=$(if $(ARGS),0,1) $(BIN)/pytest tests/faults $(ARGS)
+faults: $(STAMP) ## The main job under every fault, two at a time, half an hour; ARGS="-k leader" chooses, all of them write docs/faults.md
+	MENTORING_FAULTS=1 MENTORING_FAULTS_WRITE=$(if $(ARGS),0,1) $(BIN)/pytest tests/faults --numprocesses 2 --dist load $(ARGS)
 
 up: $(STAMP) ## Start the embedded stack and leave it running
 	$(BIN)/mentoring up
