@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from shared.messaging.kafka import make_producer, topic_name
 from shared.messaging.relay import Relay
 from shared.persistence.outbox import OutboxRecord
-from shared.runtime.entry import spare_collections
+from shared.runtime.collector import spare_collections
 from shared.runtime.process import Process
 from tests.bench.arrivals import from_now_on
 from tests.bench.flows import Latency
