@@ -139,13 +139,13 @@ class Committed:
 
 
 @pytest.fixture
-def consumer() -> TopicConsumer:
-    settings = Settings(
-        database_app_password="-", database_plumbing_password="-", auth_jwks_url="http://localhost"
+async def consumer() -> TopicConsumer:
+    settings = Settings.model_construct(
+        kafka_bootstrap_servers="127.0.0.1:1", kafka_topic_prefix="", kafka_group_prefix="", replica="r0"
     )
     made = TopicConsumer(settings, make_broker(settings, "test"), cast(Any, Handed()), Metrics("matching"))
     cast(Any, made)._subscriber = SimpleNamespace(
-        consumer=Committed(), tasks=[asyncio.Future(loop=asyncio.new_event_loop())], refused=None
+        consumer=Committed(), tasks=[asyncio.get_running_loop().create_future()], refused=None
     )
     return made
 
