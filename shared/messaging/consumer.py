@@ -3,7 +3,8 @@ are exactly their offsets committed."""
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.messaging.kafka import group_name, topic_name
 from shared.messaging.metrics import Metrics
-from shared.messaging.processor import BatchProcessor
+from shared.messaging.processor import BatchProcessor, where
 from shared.runtime.failpoints import failpoint
 from shared.runtime.settings import Settings
 
@@ -24,7 +25,7 @@ log = structlog.get_logger()
 
 _HOUR_MS = 60 * 60 * 1000
 _WAIT_MS = 1000
-_PARTS = 9
+_PARTS = 3
 """How many transactions one batch may become; its offsets are committed once, after all of them. Between two batches
 nothing is under way: fetched records are unpacked, offsets committed, one lane waits for the other."""
 _BUSY_FETCH_MS = 20
@@ -49,15 +50,15 @@ _REFUSED_SECONDS = 10.0
 
 
 class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Partitions are given up only when the batch in flight has been committed."""
+    """Partitions are given up only when what is in flight has been committed."""
 
-    def __init__(self, busy: asyncio.Lock) -> None:
-        self._busy = busy
+    def __init__(self, at_rest: Callable[[], Awaitable[None]]) -> None:
+        self._at_rest = at_rest
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         try:
-            async with asyncio.timeout(30), self._busy:
-                return
+            async with asyncio.timeout(30):
+                await self._at_rest()
         except TimeoutError:
             log.warning("rebalance did not wait for the batch in flight any longer")
 
@@ -123,7 +124,8 @@ class _PromptSubscriber(BatchSubscriber):
 
 
 class TopicConsumer:
-    """One topic of one service: one subscriber, one group, one batch in flight."""
+    """One topic of one service: one subscriber, one group. While it is behind, a batch is taken when the one before
+    the last has been committed, so that none of the lanes has to wait for another."""
 
     def __init__(
         self,
@@ -139,7 +141,9 @@ class TopicConsumer:
         self.metrics = metrics
         self.topic = processor.topic
         self._busy = asyncio.Lock()
-        self._draining = False
+        self._finishing: asyncio.Task[None] | None = None
+        """Of the last large batch: done when it has been committed."""
+        self._draining = self._broken = False
         self._done: dict[TopicPartition, int] = {}
         self.last_progress = time.monotonic()
         subscriber = broker.subscriber(
@@ -153,7 +157,7 @@ class TopicConsumer:
             max_poll_interval_ms=_HOUR_MS,
             max_partition_fetch_bytes=1024 * 1024,
             fetch_max_wait_ms=_BUSY_FETCH_MS,
-            listener=_WaitForBatch(self._busy),
+            listener=_WaitForBatch(self._at_rest),
             parser=_parse,
             decoder=_decode,
             no_reply=True,
@@ -166,13 +170,48 @@ class TopicConsumer:
 
     async def _consume(self, records: Sequence[ConsumerRecord]) -> None:
         async with self._busy:
-            if self._draining:
+            if self._draining or self._broken:
                 return  # uncommitted: whoever has the partition next gets them again
             failpoint("received_before_transaction")
-            await self.processor.process(records)
-            failpoint("committed_before_offset_commit")
-            await self._commit(records)
-            self.last_progress = time.monotonic()
+            before = self._finishing
+            if self.processor.is_large(records):
+                done = self.processor.hand_over(records)
+                self._finishing = asyncio.create_task(self._finish(records, done, before))
+                await _ended(before)
+            else:
+                await _ended(before)
+                with self._breaking():
+                    await self.processor.process(records)
+                    await self._committed(records)
+
+    async def _finish(
+        self, records: Sequence[ConsumerRecord], done: asyncio.Future[None], before: asyncio.Task[None] | None
+    ) -> None:
+        """Commit the batch after it is done, and after the one before it."""
+        with self._breaking():
+            await done
+            await _ended(before)
+            if not self._broken:
+                await self._committed(records)
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """Records without an outcome are never committed, nor is anything behind them: who fails here, which only a
+        defect of the machinery can, takes nothing any more and is not :attr:`alive`."""
+        try:
+            yield
+        except BaseException as defect:
+            if not isinstance(defect, asyncio.CancelledError):
+                log.error(
+                    "consumer broken", topic=self.topic, error=type(defect).__name__, where=where(defect)
+                )
+            self._broken = True
+            raise
+
+    async def _committed(self, records: Sequence[ConsumerRecord]) -> None:
+        failpoint("committed_before_offset_commit")
+        await self._commit(records)
+        self.last_progress = time.monotonic()
 
     async def _commit(self, records: Sequence[ConsumerRecord]) -> None:
         last = {(record.topic, record.partition): record.offset for record in records}
@@ -189,15 +228,22 @@ class TopicConsumer:
             log.warning("offset commit failed", topic=self.topic, error=type(error).__name__)
 
     async def drain(self) -> None:
-        """Let the batch in flight finish and take no other."""
+        """Let what is in flight finish and take no other."""
         self._draining = True
+        await self._at_rest()
+
+    async def _at_rest(self) -> None:
         async with self._busy:
-            return
+            await _ended(self._finishing)
 
     @property
     def busy(self) -> bool:
         """Whether a batch is in hand, or was a moment ago."""
-        return self._busy.locked() or time.monotonic() - self.last_progress < _MOMENT_SECONDS
+        return (
+            self._busy.locked()
+            or (self._finishing is not None and not self._finishing.done())
+            or time.monotonic() - self.last_progress < _MOMENT_SECONDS
+        )
 
     @property
     def alive(self) -> bool:
@@ -205,7 +251,7 @@ class TopicConsumer:
 
         FastStream starts a failed task again and keeps the failed one in its list.
         """
-        return any(not task.done() for task in self._subscriber.tasks)
+        return not self._broken and any(not task.done() for task in self._subscriber.tasks)
 
     @property
     def waiting_for(self) -> str | None:
@@ -234,6 +280,12 @@ class TopicConsumer:
             "circuit_open": self.processor.circuit.open,
             "behind": await self.behind(),
         }
+
+
+async def _ended(batch: asyncio.Task[None] | None) -> None:
+    """Wait for the end of the batch, good or bad; whoever stops waiting does not stop the batch."""
+    if batch is not None:
+        await asyncio.wait({batch})
 
 
 async def _parse(message: Any) -> KafkaMessage:

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final, cast
 
 import structlog
@@ -24,6 +23,7 @@ from shared.messaging.codec import Decoder, Item, Record
 from shared.messaging.event import Event
 from shared.messaging.handlers import Handlers, Outcome
 from shared.messaging.headers import Reason
+from shared.messaging.lanes import Decoded, Lanes
 from shared.messaging.metrics import Metrics
 from shared.messaging.tracing import Tracing
 from shared.persistence.database import Database, is_lost_race, is_transient, is_unavailable
@@ -36,11 +36,10 @@ log = structlog.get_logger()
 _MAX_TRIES: Final = 10
 _MAX_DELAY: Final = 5.0
 _MOST_LINES: Final = 500
+_ALONE: Final = 500
+"""So few records are handled in one transaction."""
 _DECODED_AT_ONCE: Final = 50
 """After so many records others get a turn: the transaction under way, heartbeats, requests."""
-LANES: Final = 3
-"""A large batch is handled in so many transactions at a time, so that Python works for one while PostgreSQL works
-for the others. A key is in one lane only. To each other, lanes are what replicas are."""
 
 
 class CircuitOpen(Exception):
@@ -90,6 +89,7 @@ class BatchProcessor:
         self.circuit = circuit or Circuit()
         self.most = most
         self.decoder = Decoder(topic, handlers)
+        self._lanes = Lanes(self._decode, self._settle_all)
         self.waiting_for: str | None = None
         """What the processor is waiting for while it retries, for the health answer."""
 
@@ -98,37 +98,39 @@ class BatchProcessor:
 
         Returns only then; raises nothing but cancellation.
         """
-        started = time.perf_counter()
-        if len(records) <= self.most:
-            await self._in_parts(records)
-        else:
-            async with asyncio.TaskGroup() as lanes:
-                for lane in _lanes(records):
-                    lanes.create_task(self._in_parts(lane))
-        self.metrics.batch(self.topic, len(records), time.perf_counter() - started)
-
-    async def _in_parts(self, records: Sequence[Record]) -> None:
-        """One transaction after the other, all of about the same size. While one waits for PostgreSQL, the next one's
-        records are decoded."""
-        number = -(-len(records) // self.most)
-        ends = [len(records) * part // number for part in range(number + 1)]
-        parts = [records[start:end] for start, end in pairwise(ends)]
-        decoded = await self._decode(parts[0])
-        for following in parts[1:]:
-            ahead = asyncio.create_task(self._decode(following))
+        if self.is_large(records):
+            handed_over = self.hand_over(records)
             try:
-                await self._settle_all(decoded)
-                decoded = await ahead
-            finally:
-                ahead.cancel()
-        await self._settle_all(decoded)
+                await handed_over
+            except asyncio.CancelledError:
+                self._lanes.cancel()
+                raise
+        else:
+            started = time.perf_counter()
+            await self._settle_all(await self._decode(records))
+            self._measure(len(records), started)
 
-    async def _settle_all(self, by_tenant: dict[str, list[Item]]) -> None:
+    def is_large(self, records: Sequence[Record]) -> bool:
+        """Whether the records are worth several transactions at a time."""
+        return len(records) > min(self.most, _ALONE)
+
+    def hand_over(self, records: Sequence[Record]) -> asyncio.Future[None]:
+        """Like :meth:`process`, without waiting: the future is done then. Records that are handed over later
+        are handled after these where the key is the same. Nothing may be processed otherwise meanwhile."""
+        started = time.perf_counter()
+        done = self._lanes.hand_over(records, self.most)
+        done.add_done_callback(lambda _: self._measure(len(records), started))
+        return done
+
+    def _measure(self, records: int, started: float) -> None:
+        self.metrics.batch(self.topic, records, time.perf_counter() - started)
+
+    async def _settle_all(self, by_tenant: Decoded) -> None:
         for tenant, items in by_tenant.items():
             await self._settle(tenant, items)
 
-    async def _decode(self, records: Sequence[Record]) -> dict[str, list[Item]]:
-        by_tenant: dict[str, list[Item]] = {}
+    async def _decode(self, records: Sequence[Record]) -> Decoded:
+        by_tenant: Decoded = {}
         for number, record in enumerate(records, 1):
             item = self.decoder.decode(record)
             by_tenant.setdefault(item.tenant, []).append(item)
@@ -249,7 +251,7 @@ class BatchProcessor:
                 event_id=item.id,
                 event_type=item.type,
                 error=type(defect).__name__,
-                where=_where(defect),
+                where=where(defect),
             )
             self.circuit.failed()
             item.die(Reason.UNEXPECTED, f"The handler failed with {type(defect).__name__}.")
@@ -334,13 +336,6 @@ async def _prepare(uow: Uow, items: Sequence[Item]) -> None:
             log.error("prepare failed", event_type=type_, error=type(defect).__name__)
 
 
-def _lanes(records: Sequence[Record]) -> list[list[Record]]:
-    lanes: list[list[Record]] = [[] for _ in range(LANES)]
-    for record in records:
-        lanes[hash(record.key or record.partition) % LANES].append(record)
-    return [lane for lane in lanes if lane]
-
-
 def _is_buried(items: Sequence[Item]) -> bool:
     """Whether this is one record that PostgreSQL was found to refuse: then it refuses the dead letter too."""
     return len(items) == 1 and items[0].verdict is Outcome.DEAD and items[0].reason is Reason.UNEXPECTED
@@ -350,7 +345,7 @@ def _key(item: Item) -> Any:
     return item.record.key if item.record.key is not None else (item.record.partition, item.record.offset)
 
 
-def _where(error: BaseException) -> str:
+def where(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -29,6 +29,7 @@ from shared.messaging.timer_worker import TimerWorker
 from shared.messaging.tracing import Tracing
 from shared.persistence.database import Database
 from shared.runtime.backoff import backoff
+from shared.runtime.collector import run_collector
 from shared.runtime.failpoints import failpoint
 from shared.runtime.health import Health
 from shared.runtime.janitor import run_janitor
@@ -159,7 +160,8 @@ class Process:
         self._spawn("relay", self.relay.run, lambda: self.relay.waiting_for)
         self._spawn("timers", self.timers.run, lambda: self.timers.waiting_for)
         context = WorkerContext(self.settings, self.database, self.stopping, self._consuming)
-        for worker in (*self.service.workers, Worker("janitor", run_janitor)):
+        own = Worker("janitor", run_janitor), Worker("collector", run_collector)
+        for worker in (*self.service.workers, *own):
             self._spawn(worker.name, lambda worker=worker: self._supervise(worker, context), lambda: None)  # type: ignore[misc]
         await self._wait_until("kafka", self._broker_started)
         for consumer in self.consumers:

@@ -62,7 +62,7 @@ class Settings(KafkaSettings):
     traces: str = Field(default="none", description="none, otlp, or file:<path>")
     shutdown_seconds: float = Field(default=20, gt=0)
 
-    batch_max_records: int = Field(default=500, ge=1, le=5000)
+    batch_max_records: int = Field(default=2000, ge=1, le=5000)
     relay_batch: int = Field(default=500, ge=1, le=5000)
     retention_days: int = Field(
         default=45, ge=8, description="inbox and outbox ledger; longer than any topic's"

@@ -10,7 +10,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from shared.runtime.entry import spare_collections
+from shared.runtime.collector import spare_collections
 from shared.runtime.logging import configure_logging
 from tests.bench.report import Results, write
 from tests.bench.suite import FIGURES, Options, run

@@ -15,7 +15,7 @@ from shared.contracts.pairs import RelationshipEnded
 from shared.contracts.people import PersonChanged
 from shared.messaging.kafka import make_reader, topic_name
 from shared.persistence.outbox import event_id
-from shared.runtime.entry import spare_collections
+from shared.runtime.collector import spare_collections
 from tests.bench.arrivals import from_now_on
 from tests.bench.live import Live, recorded, terminated
 from tests.bench.timing import cpu_of, memory_of, percentile

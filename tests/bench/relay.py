@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer
-
 from shared.messaging.kafka import make_producer, topic_name
 from shared.messaging.relay import Relay
 from shared.persistence.outbox import OutboxRecord
-from shared.runtime.entry import spare_collections
+from shared.runtime.collector import spare_collections
 from shared.runtime.process import Process
-from tests.bench.arrivals import from_now_on
+from tests.bench.arrivals import noted_apart
 from tests.bench.flows import Latency
 from tests.bench.timing import Rounds, Server, spending
 from tests.support.instance import service_of
@@ -87,30 +85,30 @@ class RelayContest:
         rounds.spent.append(spent)
 
     async def latency(self, rate: float, seconds: float) -> Latency:
-        """Milliseconds from the end of a commit of fifty rows to their arrival at a reader. The rate of the result is
-        the one that the writers kept."""
-        async with from_now_on(self._settings, TOPIC) as reader:
-            return await self._latency(reader, rate, seconds)
-
-    async def _latency(self, reader: AIOKafkaConsumer, rate: float, seconds: float) -> Latency:
-        relay = Relay(self._settings, self._process.database, self._process.metrics)
-        stamp = datetime.now(UTC).isoformat()
-        seen: dict[str, float] = {}
-        committed: dict[str, float] = {}
+        """Milliseconds from the end of a commit of fifty rows to their arrival at a reader in another process. The
+        rate of the result is the one that the writers kept."""
         count = int(rate * seconds)
+        relay = Relay(self._settings, self._process.database, self._process.metrics)
+        # Connections are made before: a service has them, and a hundredth of ten seconds is soon lost.
+        await asyncio.gather(*(self._write(self._records[:_TOGETHER]) for _ in range(_WRITERS)))
+        await relay.turn()
+        async with noted_apart(self._settings, TOPIC, "bench-id", count) as arrivals:
+            kept, committed = await self._written(relay, rate, count, arrivals)
+            seen = arrivals.result()
+        return Latency(kept, [(seen[name] - moment) * 1000 for name, moment in committed.items()])
+
+    async def _written(
+        self, relay: Relay, rate: float, count: int, arrivals: asyncio.Future[dict[str, float]]
+    ) -> tuple[float, dict[str, float]]:
+        """Write so many rows at this rate, until all have arrived; the rate that was kept, and when each row's commit
+        had ended."""
+        stamp = datetime.now(UTC).isoformat()
+        committed: dict[str, float] = {}
         rows = [
             replace(self._records[number % len(self._records)], headers={"bench-id": f"{stamp}-{number}"})
             for number in range(count)
         ]
-        spare_collections()  # of the bench's own rows: one would stop relay, writers and reader for 70 ms
-
-        async def watch() -> None:
-            while len(seen) < count:
-                for records in (await reader.getmany(timeout_ms=1000)).values():
-                    now = time.perf_counter()
-                    for record in records:
-                        seen[dict(record.headers)["bench-id"].decode()] = now
-
+        spare_collections()  # of the bench's own rows: one would stop relay and writers for 70 ms
         began = time.perf_counter()
 
         async def write(own: Sequence[int]) -> None:
@@ -122,16 +120,15 @@ class RelayContest:
                 now = time.perf_counter()
                 committed.update((row.headers["bench-id"], now) for row in chunk)
 
-        tasks = [asyncio.create_task(relay.run()), asyncio.create_task(watch())]
+        relaying = asyncio.create_task(relay.run())
         starts = range(0, count, _TOGETHER)
         try:
             # Several, because one alone would wait for the disk so often that it could not keep the rate.
             await asyncio.gather(*(write(starts[n::_WRITERS]) for n in range(_WRITERS)))
             kept = count / (max(committed.values()) - began)
             async with asyncio.timeout(120):
-                await tasks[1]
+                await asyncio.wait({arrivals})
         finally:
             relay.stop()
-            tasks[1].cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        return Latency(kept, [(seen[name] - moment) * 1000 for name, moment in committed.items()])
+            await asyncio.gather(relaying, return_exceptions=True)
+        return kept, committed

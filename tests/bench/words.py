@@ -5,10 +5,10 @@ of some figures). One run on one machine; Kafka, PostgreSQL, the load and the se
 ratios say more than the rates. Rounds of the contenders alternate, and a ratio is the median over pairs of rounds.
 
 - **Consumer path.** *matching* hears `person.changed`: everybody once, then everybody again, from a topic of 12
-  partitions, at most 500 records a transaction. Ours is the subscriber, processor and handlers of the service process:
+  partitions, at most 2,000 records a transaction. Ours is the subscriber, processor and handlers of the service process:
   validation, row-level security, locks, metrics, trace headers, info logs. *Bare* is `tests/bench/bare.py`: the same
   inbox and person rows in batches of the same limit, one transaction and one commit of offsets each, where ours commits
-  offsets once for up to nine transactions, three of them at a time; logged in as the
+  offsets once for three transactions, three of them at a time; logged in as the
   administrator, with one upsert made for this event, no validation, no locks, no look at enrolments or departures.
   After each round the people are compared: every contender must have left the same rows.
   A second one also locks and reads the five tables that the handler decides on, and decides nothing.
@@ -16,7 +16,8 @@ ratios say more than the rates. Rounds of the contenders alternate, and a ratio 
 - **ORM.** `tests/bench/orm.py`: one function call, one session and one transaction for each event.
 - **Relay.** From outbox rows to Kafka and away, against a producer with the same settings and everything in memory,
   which finds each key's partition as aiokafka does. At half load four writers in the same process commit 50 rows each
-  time; writers, relay and reader share its core, and the rate is the one that was kept.
+  time, and the reader is a process of its own; all connections are made before. Ten seconds, three times: the figure is
+  that of the middle one, and the rate is the one that was kept.
 - **Terminations.** All services as processes. From the moment when HR's record was due (not when it was sent) to the
   commit of the notification, as PostgreSQL's commit timestamps tell it. The CPU is all that a termination costs, until
   its mail is sent.
@@ -33,14 +34,16 @@ ratios say more than the rates. Rounds of the contenders alternate, and a ratio 
 
 WHERE = """## Where the time goes
 
-**Consumer path.** Three lanes keep the process's one core busy, so a rate is what its Python leaves of a second. Shares
-by py-spy: decoding 33 % (13 % of all is Pydantic), event loop and sockets 12 %, the handlers 11 %, aiokafka 11 %,
-loading and locking five tables 8 %, writing rows 7 %, the inbox 3 %, the rest in parts below 3 %. The bare loop
+**Consumer path.** Three lanes, which go on from batch to batch, keep the process's one core busy: all but 2 µs of an
+event's time is CPU, so a rate is what its Python leaves of a second. Shares
+by py-spy: decoding 30 % (17 % of all is Pydantic), asyncpg, event loop and sockets 17 %, the handlers 9 %, aiokafka 8 %,
+writing rows 10 %, loading and locking five tables 8 %, the inbox 5 %, the rest in parts below 3 %. The bare loop
 has aiokafka, a decoder that builds one object and checks nothing, and the writing; it waits for PostgreSQL while it
 does none of them, and spends 5 µs on each row's arrays where ours spends two on its texts. It neither looks at what it
 overwrites nor could it refuse an event. What PostgreSQL does for an event differs by the five reads; row-level security
 adds a filter to each plan. [Record 22](adr/0022-what-an-event-costs-a-consumer.md) tells what each part cost before,
-and [record 27](adr/0027-no-idle-core-while-records-wait.md) how much of the time the core waits.
+[record 27](adr/0027-no-idle-core-while-records-wait.md) how much of the time the core waited, and
+[record 30](adr/0030-lanes-go-on.md) what became of that.
 
 **Relay.** Batches are packed by partition, and a key's partition is found in a ninth of the time that aiokafka takes,
 also for the bare producer: what the relay saves there, it spends on reading and deleting rows. Under load it keeps its

@@ -1,5 +1,6 @@
 """A large batch in lanes: at the same time, and still each key in order."""
 
+import asyncio
 import json
 import random
 from collections import deque
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.messaging.codec import Item
-from shared.messaging.processor import _lanes
+from shared.messaging.lanes import LANES
 from shared.messaging.redrive import _Original
 from tests.support.publishing import STRUCTURED, programme_event
 from tests.support.toy import Toy
@@ -52,9 +53,19 @@ async def test_lanes_overlap_and_keep_every_keys_order(toy: Toy, monkeypatch: py
         f"p{number}": (EACH, EACH) for number in range(KEYS)
     }
     assert {"applied"} == {row[0] for row in await toy.plumbing("SELECT DISTINCT outcome FROM inbox")}
-    assert max(at_once for at_once, _ in seen) == len(_lanes(records)) > 1
+    assert max(at_once for at_once, _ in seen) == LANES > 1
     assert max(size for _, size in seen) <= MOST
     assert sum(size for _, size in seen) == KEYS * EACH
+
+
+async def test_batches_that_overlap_keep_every_keys_order(toy: Toy) -> None:
+    """The second is handed over while the first is under way: each version still comes after the one before."""
+    toy.processor.most = MOST
+    records = batch()
+    await asyncio.gather(toy.processor.hand_over(records[:60]), toy.processor.hand_over(records[60:]))
+    assert {key: thing.effects for key, thing in (await toy.things()).items()} == {
+        f"p{number}": EACH for number in range(KEYS)
+    }
 
 
 async def test_a_large_batch_of_one_key_is_one_lane(toy: Toy) -> None:

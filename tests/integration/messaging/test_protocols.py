@@ -178,7 +178,13 @@ def consumer_of(settings: KafkaSettings, seen: list[Any]) -> tuple[Any, TopicCon
         seen.extend(record.value for record in records)
 
     broker = make_broker(settings, "test")
-    processor = SimpleNamespace(topic=PERSON.name, service="profiles", waiting_for=None, process=process)
+    processor = SimpleNamespace(
+        topic=PERSON.name,
+        service="profiles",
+        waiting_for=None,
+        process=process,
+        is_large=lambda records: False,
+    )
     told = cast(Any, settings.model_copy())
     object.__setattr__(told, "replica", "r0")
     object.__setattr__(told, "batch_max_records", 10)

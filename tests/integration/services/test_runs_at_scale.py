@@ -14,7 +14,7 @@ import pytest_asyncio
 from services.matching import solver
 from services.matching.waking import run_round_now
 from shared.contracts.pairs import ProposalChanged
-from shared.runtime.entry import spare_collections
+from shared.runtime.collector import spare_collections
 from tests.integration.services.crowds import big_programme
 from tests.integration.services.runs import SPRING, working
 from tests.support.databases import Databases
