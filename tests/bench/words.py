@@ -5,7 +5,7 @@ of some figures). One run on one machine; Kafka, PostgreSQL, the load and the se
 ratios say more than the rates. Rounds of the contenders alternate, and a ratio is the median over pairs of rounds.
 
 - **Consumer path.** *matching* hears `person.changed`: everybody once, then everybody again, from a topic of 12
-  partitions, at most 2,000 records a transaction. Ours is the subscriber, processor and handlers of the service process:
+  partitions, at most 2,000 records a transaction. Ours is subscriber, processor and handlers of the service process:
   validation, row-level security, locks, metrics, trace headers, info logs. *Bare* is `tests/bench/bare.py`: the same
   inbox and person rows in batches of the same limit, one transaction and one commit of offsets each, where ours commits
   offsets once for three transactions, three of them at a time; logged in as the
@@ -36,7 +36,7 @@ WHERE = """## Where the time goes
 
 **Consumer path.** Three lanes, which go on from batch to batch, keep the process's one core busy: all but 2 µs of an
 event's time is CPU, so a rate is what its Python leaves of a second. Shares
-by py-spy: decoding 30 % (17 % of all is Pydantic), asyncpg, event loop and sockets 17 %, the handlers 9 %, aiokafka 8 %,
+by py-spy: decoding 30 % (17 % of all is Pydantic), asyncpg, loop and sockets 17 %, the handlers 9 %, aiokafka 8 %,
 writing rows 10 %, loading and locking five tables 8 %, the inbox 5 %, the rest in parts below 3 %. The bare loop
 has aiokafka, a decoder that builds one object and checks nothing, and the writing; it waits for PostgreSQL while it
 does none of them, and spends 5 µs on each row's arrays where ours spends two on its texts. It neither looks at what it
