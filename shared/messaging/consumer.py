@@ -25,9 +25,8 @@ log = structlog.get_logger()
 
 _HOUR_MS = 60 * 60 * 1000
 _WAIT_MS = 1000
-_PARTS = 3
-"""How many transactions one batch may become; its offsets are committed once, after all of them. Between two batches
-nothing is under way: fetched records are unpacked, offsets committed, one lane waits for the other."""
+_PARTS = 2
+"""How many of the largest transactions one batch has, whose offsets are committed at once."""
 _BUSY_FETCH_MS = 20
 _UNHURRIED_FETCH_MS = 250
 _BUSY_FETCH_BYTES = 64 * 1024

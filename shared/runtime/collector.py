@@ -1,6 +1,6 @@
 """When Python's cycle collector looks: at rest, not while a backlog is handled.
 
-Two batches in flight of 6,000 events each hold more than 250,000 objects at a time, which all go with their last
+Two batches in flight of 4,000 events each hold up to 200,000 objects at a time, which all go with their last
 reference. A look at so many takes 100 ms and finds nothing; with Python's defaults there were several in each batch,
 which also walked modules, models and routes again.
 """
