@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from deploy.local.errors import LocalStackError, PortInUse
+from deploy.local.errors import LocalStackError, PortInUse, StartFailed
 from deploy.local.kafka import Kafka
 from deploy.local.mail import Mailbox
 from deploy.local.paths import CHECKOUT
@@ -17,6 +17,7 @@ from deploy.local.process import Process
 from deploy.local.tasks import all_of
 
 _MAIL_SECONDS = 30.0
+_MAIL_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +142,17 @@ class Servers:
 
     async def _start_mail(self, options: ServerOptions) -> None:
         port = options.mail_port
-        if port is None or not is_free(port):
-            port = free_port()
-        self.mail = MailServer(self._data_dir / "mail", self._mail_log, port, options.detached)
-        await self.mail.start()
+        for attempt in range(1, _MAIL_ATTEMPTS + 1):
+            if port is None or attempt > 1:
+                port = free_port()
+            self.mail = MailServer(self._data_dir / "mail", self._mail_log, port, options.detached)
+            try:
+                await self.mail.start()
+            except StartFailed:  # another program may have taken the port since it was found free
+                if attempt == _MAIL_ATTEMPTS:
+                    raise
+            else:
+                return
 
     @property
     def _mail_log(self) -> Path:

@@ -3,13 +3,17 @@
 One relay per service is active at a time, under a transaction-level advisory lock that it holds for
 one turn: batch after batch while there are any, for a second, or for the five that a send may take. Each
 batch is read in the lock's transaction, so it is read only while the lock is held, and deleted in one of its
-own, only after all replicas have it. A send that hangs makes the relay throw its producer away *before* it
+own, only after all replicas have it. A send that fails or hangs makes the relay throw its producer away *before* it
 gives up the lock, so that a revived connection cannot send old rows after a successor has sent newer ones.
+
+A topic that is missing, or that refuses what is sent, is held for a while (ADR 31): its rows wait, in order,
+and those of other topics pass them.
 """
 
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -19,6 +23,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from shared.messaging.held_topics import HeldTopics
 from shared.messaging.kafka import make_producer, stop_producer, topic_name
 from shared.messaging.metrics import Metrics
 from shared.messaging.partitions import partition_of
@@ -31,6 +36,8 @@ from shared.runtime.settings import Settings
 log = structlog.get_logger()
 
 SEND_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 1.0
+"""How long a topic that the producer does not know is looked for."""
 _STOP_SECONDS: Final = 1.0
 _TURN_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 0.5
@@ -40,6 +47,10 @@ _ALONE = Statement("SELECT pg_try_advisory_xact_lock(CAST(:lock AS bigint))")
 # A statement of its own: it must see what the relay that held the lock before has deleted.
 _READ = Statement(
     "SELECT id, topic, key, event_id, payload, headers FROM outbox ORDER BY id LIMIT CAST(:limit AS bigint)"
+)
+_READ_AROUND = Statement(
+    "SELECT id, topic, key, event_id, payload, headers FROM outbox WHERE topic <> ALL(CAST(:held AS text[]))"
+    " ORDER BY id LIMIT CAST(:limit AS bigint)"
 )
 _ANY = Statement("SELECT 1 FROM outbox LIMIT 1")
 _DELETE = Statement("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
@@ -62,14 +73,29 @@ def _append(batch: BatchBuilder, row: _Row) -> bool:
     return batch.append(timestamp=None, key=row.key.encode(), value=row.payload, headers=headers) is not None
 
 
+def _failure(future: asyncio.Future[Any]) -> BaseException | None:
+    """Why a batch was not accepted; one whose answer is still open is given up."""
+    if not future.done():
+        future.cancel()
+        return TimeoutError()
+    return asyncio.CancelledError() if future.cancelled() else future.exception()
+
+
 class Relay:
     """The relay task of one service process."""
 
     def __init__(
-        self, settings: Settings, database: Database, metrics: Metrics, *, gather_seconds: float = 0.01
+        self,
+        settings: Settings,
+        database: Database,
+        metrics: Metrics,
+        *,
+        gather_seconds: float = 0.01,
+        hold_seconds: float = 0.05,
     ) -> None:
         self._settings, self._database, self._metrics = settings, database, metrics
         self._gather_seconds = gather_seconds
+        self._held = HeldTopics(hold_seconds)
         self._producer: AIOKafkaProducer | None = None
         self._stopping = asyncio.Event()
         self.waiting_for: str | None = None
@@ -92,7 +118,9 @@ class Relay:
                     continue
                 failures = 0
                 self.idle = moved == 0
-                if self.waiting_for is not None:
+                if self._held:
+                    self.waiting_for = "Kafka"
+                elif self.waiting_for is not None:
                     log.info("relaying again")
                     self.waiting_for = None
                 if moved == 0:
@@ -133,7 +161,9 @@ class Relay:
 
     async def turn(self, seconds: float = _TURN_SECONDS) -> int:
         """Send and delete batch after batch under one lock, until no more are known of or *seconds* have passed.
-        Returns how many rows were sent (0 also when another relay is active)."""
+        Returns how many rows were sent (0 also when another relay is active).
+
+        Raises what Kafka or PostgreSQL raise when they are away; a topic that fails alone is held instead."""
         moved, ends = 0, time.monotonic() + seconds
         async with self._database.moving() as lock:
             ((active,),) = await lock.fetch(_ALONE, {"lock": _LOCK})
@@ -169,43 +199,69 @@ class Relay:
         if sent:
             await self._database.apply(_DELETE, {"ids": sent})
             self._metrics.relayed(len(sent))
-        if len(sent) < len(rows):
-            raise KafkaError(f"{len(rows) - len(sent)} of {len(rows)} outbox rows were not accepted")
         return len(sent)
 
     async def _read(self, connection: Connection) -> list[_Row]:
-        return [_Row(*row) for row in await connection.fetch(_READ, {"limit": self._settings.relay_batch})]
+        limit = {"limit": self._settings.relay_batch}
+        held = self._held.waiting()
+        found = await (
+            connection.fetch(_READ_AROUND, limit | {"held": held}) if held else connection.fetch(_READ, limit)
+        )
+        return [_Row(*row) for row in found]
 
     async def _send(self, rows: Sequence[_Row]) -> list[int]:
-        """Ids of the rows that all replicas have, none after the first failure of its topic and key."""
+        """Ids of the rows that all replicas have, none after the first failure of its topic and key. Topics with
+        a row that failed are held, the others released."""
+        started = time.monotonic()
         async with asyncio.timeout(SEND_SECONDS):
             producer = await self._started_producer()
-            packed = await self._pack(producer, rows)
-            results = await asyncio.gather(*(future for future, _ in packed), return_exceptions=True)
-        outcomes = [
-            (row, outcome) for (_, together), outcome in zip(packed, results, strict=True) for row in together
-        ]
+            found = await self._look_for({row.topic for row in rows}, producer)
+            missing = {topic: error for topic, error in found.items() if isinstance(error, Exception)}
+            partitions = {topic: count for topic, count in found.items() if isinstance(count, int)}
+            packed = await self._pack(producer, [row for row in rows if row.topic in partitions], partitions)
+        if packed:
+            rest = max(0.0, started + SEND_SECONDS - time.monotonic())
+            await asyncio.wait([future for future, _ in packed], timeout=rest)
         sent: list[int] = []
-        held: set[tuple[str, str]] = set()
-        for row, outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                held.add((row.topic, row.key))
-                log.warning(
-                    "outbox row refused", topic=row.topic, event_id=row.event_id, error=type(outcome).__name__
-                )
-            elif (row.topic, row.key) not in held:
-                sent.append(row.id)
-        if held:
+        failed: dict[tuple[str, str], BaseException] = {}
+        for future, together in packed:
+            error = _failure(future)
+            for row in together:
+                if error is not None:
+                    failed.setdefault((row.topic, row.key), error)
+                elif (row.topic, row.key) not in failed:
+                    sent.append(row.id)
+        if failed:
             await self.discard_producer()
+        self._note_topics(rows, set(sent), missing | {topic: error for (topic, _), error in failed.items()})
         return sent
 
+    def _note_topics(self, rows: Sequence[_Row], sent: set[int], failures: dict[str, BaseException]) -> None:
+        if not failures and not self._held:
+            return
+        held = Counter(row.topic for row in rows if row.id not in sent)
+        for topic in {row.topic for row in rows}:
+            if topic not in failures:
+                self._held.release(topic)
+                continue
+            self._held.hold(topic)
+            self._metrics.relay_failed()
+            first = next(row.event_id for row in rows if row.topic == topic and row.id not in sent)
+            log.warning(
+                "outbox rows refused",
+                topic=topic,
+                rows=held[topic],
+                first_event_id=first,
+                error=type(failures[topic]).__name__,
+            )
+
     async def _pack(
-        self, producer: AIOKafkaProducer, rows: Sequence[_Row]
+        self, producer: AIOKafkaProducer, rows: Sequence[_Row], partitions: dict[str, int]
     ) -> list[tuple[asyncio.Future[Any], list[_Row]]]:
         """Hand the rows over as finished batches, each partition's in order: a quarter of the work of sending
         them one by one. Returns each batch's future with its rows."""
         packed: list[tuple[asyncio.Future[Any], list[_Row]]] = []
-        for (topic, partition), waiting in (await self._by_partition(producer, rows)).items():
+        for (topic, partition), waiting in self._by_partition(rows, partitions).items():
             while waiting:
                 batch = producer.create_batch()
                 fitting = list(itertools.takewhile(partial(_append, batch), waiting))
@@ -214,18 +270,30 @@ class Relay:
                 waiting = waiting[len(fitting) :]
         return packed
 
-    async def _by_partition(
-        self, producer: AIOKafkaProducer, rows: Sequence[_Row]
+    def _by_partition(
+        self, rows: Sequence[_Row], partitions: dict[str, int]
     ) -> dict[tuple[str, int], list[_Row]]:
-        topics = {}
-        for topic in {row.topic for row in rows}:
-            name = topic_name(self._settings, topic)
-            topics[topic] = name, len(await producer.partitions_for(name))
+        names = {topic: topic_name(self._settings, topic) for topic in partitions}
         grouped: dict[tuple[str, int], list[_Row]] = {}
         for row in rows:
-            name, count = topics[row.topic]
-            grouped.setdefault((name, partition_of(row.key.encode(), count)), []).append(row)
+            partition = partition_of(row.key.encode(), partitions[row.topic])
+            grouped.setdefault((names[row.topic], partition), []).append(row)
         return grouped
+
+    async def _look_for(
+        self, topics: set[str], producer: AIOKafkaProducer
+    ) -> dict[str, int | TimeoutError | KafkaError]:
+        """How many partitions each topic has, or why that is not known."""
+
+        async def look(topic: str) -> int | TimeoutError | KafkaError:
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    return len(await producer.partitions_for(topic_name(self._settings, topic)))
+            except (TimeoutError, KafkaError) as error:
+                return error
+
+        # At the same time: the limits of several that are missing would add up to more than a send may take.
+        return dict(zip(topics, await asyncio.gather(*(look(topic) for topic in topics)), strict=True))
 
     async def _started_producer(self) -> AIOKafkaProducer:
         if self._producer is None:

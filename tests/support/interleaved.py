@@ -143,7 +143,7 @@ class World(Books):
         self.worker = self.make_worker()
 
     def make_relay(self) -> Relay:
-        return Relay(self.settings, self.database, self._metrics)
+        return Relay(self.settings, self.database, self._metrics, hold_seconds=0)
 
     def make_worker(self) -> Worker:
         batches = BatchProcessor(

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local import Mailbox, MailSink, PortInUse
+from deploy.local import servers as servers_module
+from deploy.local.ports import free_port
 
 
 @pytest.fixture
@@ -92,3 +94,17 @@ async def test_it_is_slow(sink: MailSink) -> None:
 def test_a_taken_port_fails_loudly(sink: MailSink, tmp_path: Path) -> None:
     with pytest.raises(PortInUse):
         MailSink.start(tmp_path / "other", sink.port)
+
+
+async def test_a_port_that_is_taken_after_it_was_found_free(
+    sink: MailSink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = free_port()
+    found = [free, sink.port]
+    monkeypatch.setattr(servers_module, "free_port", found.pop)
+    servers = servers_module.Servers(tmp_path)
+    await servers._start_mail(servers_module.ServerOptions())
+    try:
+        assert (servers.mail.port, servers.mail.running) == (free, True)
+    finally:
+        await servers.mail.stop()

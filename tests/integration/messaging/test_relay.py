@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from shared.contracts.people import EnrolmentChanged, EnrolmentStatus, Role
+from shared.contracts import TOPIC
+from shared.contracts.people import EnrolmentChanged, EnrolmentStatus, ProgrammeChanged, Role
 from shared.messaging import relay as relay_module
-from shared.messaging.kafka import make_reader, topic_name
+from shared.messaging.kafka import make_admin, make_reader, topic_name
 from shared.messaging.relay import Relay
+from shared.messaging.topics import create_topics
 from shared.persistence.database import is_unavailable
 from tests.support.toy import Toy
 from tests.support.waiting import eventually
@@ -43,8 +45,8 @@ async def say_everything(toy: Toy) -> None:
     await asyncio.gather(*(one(key) for key in range(KEYS)))
 
 
-async def read_all(toy: Toy, count: int) -> list[tuple[str, int]]:
-    reader = make_reader(toy.settings, topic_name(toy.settings, "enrolment"), client_id="test")
+async def read_all(toy: Toy, count: int, topic: str = "enrolment") -> list[tuple[str, int]]:
+    reader = make_reader(toy.settings, topic_name(toy.settings, topic), client_id="test")
     await reader.start()
     found: list[tuple[str, int]] = []
     try:
@@ -127,3 +129,61 @@ async def test_two_relays_keep_the_order_of_every_key(toy: Toy) -> None:
     assert await toy.plumbing("SELECT count(*), count(DISTINCT event_id) FROM outbox_ledger") == [
         (KEYS * VERSIONS, KEYS * VERSIONS)
     ]
+
+
+async def say_programmes(toy: Toy, count: int, version: int) -> None:
+    async with toy.database.transaction("acme") as uow:
+        for number in range(count):
+            uow.say(ProgrammeChanged(programme_id=f"p{number}", name="x"), version=version)
+
+
+async def delete_topic(toy: Toy, topic: str) -> None:
+    name = topic_name(toy.settings, topic)
+    admin = make_admin(toy.settings)
+    await admin.start()
+    try:
+        await admin.delete_topics([name])
+
+        async def gone() -> bool:
+            return name not in await admin.list_topics()
+
+        await eventually(gone, what=f"{name} is gone")
+    finally:
+        await admin.close()
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["never seen", "deleted while the producer knows it"])
+async def test_a_topic_that_is_missing_holds_up_no_other(toy: Toy, known: bool) -> None:
+    """More of its rows than a batch are at the head of the outbox; they go out when the topic is there again."""
+    settings = toy.settings.model_copy(update={"relay_batch": 50})
+    relay = Relay(settings, toy.database, toy.metrics)
+    before = 1 if known else 0
+    if known:
+        await say_programmes(toy, 1, 1)
+        assert await relay.turn() == 1
+    await delete_topic(toy, "programme")
+    await say_programmes(toy, 120, 2)
+    for version in range(1, 11):
+        await say_one(toy, "k", version)
+    await say_programmes(toy, 120, 3)
+    running = asyncio.create_task(relay.run())
+
+    async def others_are_sent() -> bool:
+        return await toy.plumbing("SELECT topic, count(*) FROM outbox GROUP BY topic") == [("programme", 240)]
+
+    await eventually(others_are_sent, seconds=30, what="the other topic's rows")
+    assert relay.waiting_for == "Kafka"
+    assert await read_all(toy, 10) == [("k", version) for version in range(1, 11)]
+    await create_topics(settings, [TOPIC["programme"]])
+
+    async def everything_is_sent() -> bool:
+        return relay.waiting_for is None and await toy.plumbing("SELECT 1 FROM outbox") == []
+
+    await eventually(everything_is_sent, seconds=30, what="an empty outbox")
+    relay.stop()
+    await running
+    found = await read_all(toy, 240, "programme")
+    assert len(found) == 240
+    for number in range(120):
+        assert [version for key, version in found if key == f"p{number}"] == [2, 3]
+    assert await toy.plumbing("SELECT count(*) FROM outbox_ledger") == [(250 + before,)]

@@ -115,8 +115,7 @@ async def test_t11_what_the_relay_does_not_know_has_one_effect(
     monkeypatch.setattr(relay_module, "SEND_SECONDS", 0.5)
     try:
         await freeze(kafka)
-        with pytest.raises(TimeoutError):
-            await toy.relay.move_batch()
+        assert await toy.relay.move_batch() == 0
         # In time: PostgreSQL would end the session after 15 s, and with it the lock.
         assert await toy.plumbing("SELECT key FROM outbox") == [("b",)]
     finally:
