@@ -27,6 +27,7 @@ from shared.messaging.held_topics import HeldTopics
 from shared.messaging.kafka import make_producer, stop_producer, topic_name
 from shared.messaging.metrics import Metrics
 from shared.messaging.partitions import partition_of
+from shared.messaging.vacuum import VACUUM_ROWS, OutboxVacuum
 from shared.persistence.database import Database, is_unavailable
 from shared.persistence.driver import Connection, Statement
 from shared.runtime.backoff import backoff
@@ -92,10 +93,12 @@ class Relay:
         *,
         gather_seconds: float = 0.01,
         hold_seconds: float = 0.05,
+        vacuum_rows: int = VACUUM_ROWS,
     ) -> None:
         self._settings, self._database, self._metrics = settings, database, metrics
         self._gather_seconds = gather_seconds
         self._held = HeldTopics(hold_seconds)
+        self._vacuum = OutboxVacuum(database, vacuum_rows)
         self._producer: AIOKafkaProducer | None = None
         self._stopping = asyncio.Event()
         self.waiting_for: str | None = None
@@ -126,7 +129,12 @@ class Relay:
                 if moved == 0:
                     await self._wait_for_rows()
         finally:
-            await self.discard_producer()
+            await self.close()
+
+    async def close(self) -> None:
+        """Let go of the producer, and of PostgreSQL."""
+        await self.discard_producer()
+        await self._vacuum.close()
 
     def stop(self) -> None:
         """Finish the batch in hand and end."""
@@ -199,6 +207,7 @@ class Relay:
         if sent:
             await self._database.apply(_DELETE, {"ids": sent})
             self._metrics.relayed(len(sent))
+            self._vacuum.deleted(len(sent))
         return len(sent)
 
     async def _read(self, connection: Connection) -> list[_Row]:

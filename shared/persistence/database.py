@@ -160,6 +160,11 @@ class Database:
         async with opened(self._plain) as connection:
             await connection.fetch(statement, values)
 
+    async def maintain(self, sql: str) -> None:
+        """A command of the plumbing role that PostgreSQL runs outside transactions only, as ``VACUUM``."""
+        async with opened(self._plain) as connection:
+            await connection.command(sql)
+
     async def close(self) -> None:
         await self.app.dispose()
         await self.plumbing.dispose()

@@ -35,7 +35,7 @@ class RelayContest:
         self._records = [replace(record, topic=TOPIC) for record in records]
 
     async def close(self) -> None:
-        await self._process.relay.discard_producer()
+        await self._process.relay.close()
         await self._process.database.close()
 
     async def _write(self, records: Sequence[OutboxRecord]) -> None:

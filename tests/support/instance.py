@@ -78,7 +78,7 @@ class Instance:
             self.process.relay.stop()
             await asyncio.gather(*self._tasks)
         await self._http.aclose()
-        await self.process.relay.discard_producer()
+        await self.process.relay.close()
         await self.process.database.close()
         self.process.tracing.close()
 

@@ -136,7 +136,7 @@ class Toy:
     async def close(self) -> None:
         self.relay.stop()
         self.timers.stop()
-        await self.relay.discard_producer()
+        await self.relay.close()
         await self.broker.stop()
         await self.database.close()
 

@@ -109,6 +109,20 @@ async def test_a_turn_that_has_lost_its_lock_reads_no_more(toy: Toy, monkeypatch
     assert await read_all(toy, 2) == [("k1", 1), ("k1", 2)]
 
 
+async def test_what_was_deleted_is_vacuumed_beside_the_relay(toy: Toy) -> None:
+    relay = Relay(toy.settings, toy.database, toy.metrics, vacuum_rows=10)
+    for version in range(1, 11):
+        await say_one(toy, "k1", version)
+    assert await relay.turn() == 10
+    await relay.close()
+
+    async def vacuumed() -> bool:
+        counts = await toy.plumbing("SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'outbox'")
+        return counts == [(1,)]
+
+    await eventually(vacuumed, what="a vacuum of the outbox")
+
+
 async def test_two_relays_keep_the_order_of_every_key(toy: Toy) -> None:
     # A turn of the second one is many small batches, so that rows are written between two of the same turn.
     second = Relay(toy.settings.model_copy(update={"relay_batch": 3}), toy.database, toy.metrics)
