@@ -10,6 +10,7 @@ from tests.bench.flows import Burst
 from tests.bench.live import Live
 from tests.bench.relay import RelayContest
 from tests.bench.report import Consuming, Growth, Relaying, Results
+from tests.bench.settled import settle
 from tests.bench.timing import Rounds, Server
 from tests.bench.workload import person_records
 from tests.support.databases import prepared_databases
@@ -76,6 +77,7 @@ async def _consumer(options: Options, platform: Platform, say: Say) -> Consuming
         orm=Rounds("ORM", options.of(2_000)),
     )
     async with platform.databases.login("matching", "admin") as admin:
+        await settle(admin)
         contest = Contest(platform, admin, events)
         for number in range(options.rounds):
             say(f"consumer path, round {number + 1} of {options.rounds}")
@@ -104,6 +106,7 @@ async def _relay(options: Options, platform: Platform, say: Say) -> Relaying:
                 say(f"relay, round {number + 1} of {options.rounds}")
                 await contest.bare(bare)
                 await contest.ours(ours)
+            await settle(admin)
             rate = ours.rate / 2
             say(f"relay at half load: {rate:,.0f} rows a second")
             return Relaying(bare, ours, [await contest.latency(rate, options.of(10)) for _ in range(3)])
@@ -115,6 +118,8 @@ async def _in_processes(options: Options, results: Results, say: Say) -> None:
     figures = options.figures
     async with Live.start(options.folder / "stack", say) as live:
         results.servers = results.servers or live.servers
+        async with live.pools["profiles"].acquire() as admin:
+            await settle(admin)
         if "idle" in figures:
             say("the idle platform")
             results.idle = await flows.idle(live, 60 if not options.quick else 10)

@@ -18,6 +18,9 @@ ratios say more than the rates. Rounds of the contenders alternate, and a ratio 
   which finds each key's partition as aiokafka does. At half load four writers in the same process commit 50 rows each
   time, and the reader is a process of its own; all connections are made before. Ten seconds, three times: the figure is
   that of the middle one, and the rate is the one that was kept.
+- **PostgreSQL** has log files to use again and a checkpoint behind it before the consumer path, before half load and
+  before the figures of the whole platform, as a server that has been up for a while. A new one makes commits wait 50 ms
+  for every 16 MB: [record 33](adr/0033-log-files-to-use-again.md).
 - **Terminations.** All services as processes. From the moment when HR's record was due (not when it was sent) to the
   commit of the notification, as PostgreSQL's commit timestamps tell it. The CPU is all that a termination costs, until
   its mail is sent.

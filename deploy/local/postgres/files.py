@@ -31,6 +31,7 @@ _SETTINGS = {
     "shared_buffers": "256MB",
     "fsync": "on",
     "synchronous_commit": "on",
+    "min_wal_size": "1GB",  # of log files that are used again: making a new one holds up every commit
     "max_wal_size": "2GB",
     "timezone": "UTC",
     "log_timezone": "UTC",
