@@ -13,6 +13,8 @@ from typing import Any, Final
 import jwt
 from jwt import PyJWK, PyJWKClient
 
+from shared.runtime.settings import SettingsError
+
 _KEY_SECONDS: Final = 300.0
 _ALGORITHMS: Final = ["EdDSA", "RS256", "ES256"]
 _MOST_TOKENS: Final = 10_000
@@ -34,14 +36,15 @@ class Caller:
 class Authenticator:
     """Verifies bearer tokens.
 
-    Keys come from a JWKS file (read again when an unknown key id appears) or a JWKS address.
+    Keys come from a JWKS file (read again when an unknown key id appears) or a JWKS address; anything
+    else raises :class:`SettingsError`.
     """
 
     def __init__(self, *, issuer: str, audience: str, jwks_file: Path | None, jwks_url: str | None) -> None:
         if not issuer:
-            raise ValueError("MENTORING_AUTH_ISSUER is not set")
+            raise SettingsError("MENTORING_AUTH_ISSUER is not set")
         if (jwks_file is None) == (jwks_url is None):
-            raise ValueError("set exactly one of MENTORING_AUTH_JWKS_FILE and MENTORING_AUTH_JWKS_URL")
+            raise SettingsError("set exactly one of MENTORING_AUTH_JWKS_FILE and MENTORING_AUTH_JWKS_URL")
         self._issuer, self._audience = issuer, audience
         self._file = jwks_file
         self._client = PyJWKClient(jwks_url, cache_keys=True, lifespan=300, timeout=5) if jwks_url else None

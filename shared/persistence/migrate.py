@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from shared.persistence.database import engine_url, ssl_argument
 from shared.runtime.failpoints import failpoint
-from shared.runtime.settings import Settings
+from shared.runtime.settings import Settings, SettingsError
 
 _LOCK = 0x4D454E54  # any constant that all migrators of this database share
 
@@ -58,10 +58,13 @@ async def revision_of(connection: AsyncConnection) -> str | None:
 
 
 async def migrate(service: str, settings: Settings) -> str:
-    """Bring the service's database to head and return the head's revision."""
+    """Bring the service's database to head and return the head's revision.
+
+    Raises :class:`SettingsError` without the owner's password.
+    """
     user = settings.database_owner_user or f"mentoring_{service}_owner"
     if settings.database_owner_password is None:
-        raise ValueError(
+        raise SettingsError(
             "migrations need the owner's password: set MENTORING_DATABASE_OWNER_PASSWORD or its file"
         )
     engine = create_async_engine(

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from shared.runtime.collector import spare_collections
 from shared.runtime.logging import configure_logging
-from shared.runtime.settings import Settings, load_settings
+from shared.runtime.settings import Settings, SettingsError, load_settings
 
 log = structlog.get_logger()
 
@@ -25,10 +25,14 @@ def run(name: str) -> None:
         raise SystemExit(2)
     settings = _settings()
     configure_logging(name, settings.replica, settings.log_level)
-    if arguments:
-        _migrate(name, settings)
-    else:
-        _serve(name, settings)
+    try:
+        if arguments:
+            _migrate(name, settings)
+        else:
+            _serve(name, settings)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def _settings() -> Settings:

@@ -14,6 +14,10 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+class SettingsError(Exception):
+    """What was asked for needs a setting that is missing, or two settings contradict each other."""
+
+
 class KafkaSettings(BaseSettings):
     """How to reach Kafka; what the command line needs as well."""
 
