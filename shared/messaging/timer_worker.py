@@ -1,7 +1,9 @@
 """Fires timers that are due by business time: each in a transaction that holds its claim and its effect."""
 
 import asyncio
-from typing import Any, Final
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -20,11 +22,14 @@ from shared.runtime.failpoints import failpoint
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 _POLL_SECONDS: Final = 0.2
 
 _DUE = Statement(
-    "SELECT DISTINCT tenant, kind FROM timer WHERE due_at <= app_now()"
-    " AND (retry_at IS NULL OR retry_at <= clock_timestamp()) LIMIT 100"
+    "SELECT tenant, kind FROM timer WHERE due_at <= app_now()"
+    " AND (retry_at IS NULL OR retry_at <= clock_timestamp())"
+    " GROUP BY tenant, kind ORDER BY min(due_at) LIMIT 1000"
 )
 # Claiming takes the row away; its firing or, when that fails, its postponement is in the same transaction.
 _CLAIM = sa.text(
@@ -44,50 +49,101 @@ _POSTPONE = sa.text(
 
 
 class TimerWorker:
-    """The timer task of one service process; several processes share the work by ``SKIP LOCKED``."""
+    """The timer task of one service process; several processes share the work by ``SKIP LOCKED``.
 
-    def __init__(self, database: Database, handlers: Handlers, metrics: Metrics, tracing: Tracing) -> None:
+    Each kind has a lane of its own, so that one that takes long holds up no other. Within a kind the tenants
+    have their turns one after the other. At most *lanes* kinds fire at a time, each on one connection.
+    """
+
+    def __init__(
+        self, database: Database, handlers: Handlers, metrics: Metrics, tracing: Tracing, *, lanes: int
+    ) -> None:
         self._database, self._handlers, self._metrics, self._tracing = database, handlers, metrics, tracing
         self._stopping = asyncio.Event()
-        self.waiting_for: str | None = None
+        self._look = asyncio.Event()
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(lanes)
+        self._waiting: dict[str, str] = {}
+        self._unknown: set[str] = set()
+
+    @property
+    def waiting_for(self) -> str | None:
+        """What the worker, or one of its lanes, waits for."""
+        return next(iter(self._waiting.values()), None)
 
     async def run(self) -> None:
         """Fire timers until :meth:`stop`."""
+        try:
+            while not self._stopping.is_set():
+                self._look.clear()
+                for kind, tenants in (await self._patiently("due", self._due) or {}).items():
+                    if kind not in self._lanes:
+                        self._lanes[kind] = asyncio.create_task(
+                            self._lane(kind, tenants), name=f"timers {kind}"
+                        )
+                await _wait(self._look, _POLL_SECONDS)
+            await asyncio.gather(*self._lanes.values())
+        finally:
+            for lane in self._lanes.values():
+                lane.cancel()
+
+    def stop(self) -> None:
+        """What is being fired is finished; nothing else is begun."""
+        self._stopping.set()
+        self._look.set()
+
+    async def fire_due(self) -> int:
+        """Fire one round of what is due, one kind after the other; returns how many fired."""
+        return sum([await self._turn(kind, tenants) for kind, tenants in (await self._due()).items()])
+
+    async def _due(self) -> dict[str, list[str]]:
+        """The tenants of each kind, those whose timers have been due for longest first."""
+        due: dict[str, list[str]] = {}
+        for tenant, kind in await self._database.glance(_DUE):
+            if kind in self._handlers.timers:
+                due.setdefault(kind, []).append(tenant)
+            elif kind not in self._unknown:
+                self._unknown.add(kind)
+                log.error("a timer of an unknown kind is due", kind=kind)
+        return due
+
+    async def _lane(self, kind: str, tenants: Sequence[str]) -> None:
+        try:
+            async with self._places:
+                if await self._patiently(kind, lambda: self._turn(kind, tenants)):
+                    self._look.set()  # more may be due than one turn takes
+        finally:
+            del self._lanes[kind]
+
+    async def _turn(self, kind: str, tenants: Sequence[str]) -> int:
+        """One batch of each tenant. A tenant whose batch fails holds up none of the others."""
+        handling, fired = self._handlers.timers[kind], 0
+        failure: Exception | None = None
+        for tenant in tenants:
+            try:
+                fired += await self._fire(tenant, handling)
+            except Exception as error:  # noqa: BLE001 - raised below, when all have had their turn
+                failure = error
+        if failure is not None:
+            raise failure
+        return fired
+
+    async def _patiently(self, what: str, work: Callable[[], Awaitable[T]]) -> T | None:
+        """*work* done once, over every outage; ``None`` when the worker was stopped before."""
         failures = 0
         while not self._stopping.is_set():
             try:
-                fired = await self.fire_due()
+                done = await work()
             except Exception as error:  # noqa: BLE001 - the worker outlives every outage
                 failures += 1
-                if self.waiting_for is None:
-                    log.warning("timers are waiting", error=type(error).__name__)
-                self.waiting_for = "PostgreSQL" if is_unavailable(error) else type(error).__name__
-                await self._pause(backoff(failures, first=0.1, longest=5))
-                continue
-            failures = 0
-            self.waiting_for = None
-            if not fired:
-                await self._pause(_POLL_SECONDS)
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return
-
-    async def fire_due(self) -> int:
-        """Fire one round of what is due; returns how many fired."""
-        fired = 0
-        for tenant, kind in await self._database.glance(_DUE):
-            handling = self._handlers.timers.get(kind)
-            if handling is None:
-                log.error("a timer of an unknown kind is due", kind=kind)
-                continue
-            fired += await self._fire(tenant, handling)
-        return fired
+                if what not in self._waiting:
+                    log.warning("timers are waiting", kind=what, error=type(error).__name__)
+                self._waiting[what] = "PostgreSQL" if is_unavailable(error) else type(error).__name__
+                await _wait(self._stopping, backoff(failures, first=0.1, longest=5))
+            else:
+                self._waiting.pop(what, None)
+                return done
+        return None
 
     async def _fire(self, tenant: str, handling: TimerHandling) -> int:
         try:
@@ -152,6 +208,12 @@ class TimerWorker:
     def _failed(self, kind: str, error: BaseException) -> None:
         self._metrics.timer_failed(kind)
         log.error("timer failed", kind=kind, error=type(error).__name__)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Until *event*, but not for longer."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
 
 
 async def _postpone(uow: Uow, kind: str, row: Any) -> None:

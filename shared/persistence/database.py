@@ -79,7 +79,6 @@ class Database:
         self.kinds: dict[type[Any], Kind[Any]] = {kind.row: kind for kind in kinds}
         self.outbox_written = asyncio.Event()
         """Set after a commit that wrote outbox rows; the relay waits on it."""
-        self.timers_written = asyncio.Event()
         self.app = self._engine(
             settings,
             settings.database_app_user or f"mentoring_{service}_app",
@@ -135,8 +134,6 @@ class Database:
             await connection.commit()
         if uow.wrote_outbox:
             self.outbox_written.set()
-        if uow.wrote_timers:
-            self.timers_written.set()
 
     @asynccontextmanager
     async def plumbing_transaction(self) -> AsyncIterator[AsyncConnection]:

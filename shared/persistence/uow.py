@@ -120,7 +120,6 @@ class Uow:
         self._timers: dict[tuple[str, str], TimerChange] = {}
         self._timer_journal: list[tuple[tuple[str, str], TimerChange | None]] = []
         self._written = (0, 0)
-        self.wrote_timers = False
 
     # rows
 
@@ -296,7 +295,6 @@ class Uow:
                 shelf.stored[key] = shelf.rows[key]
             shelf.dirty.clear()
         self._written = len(self._said), len(self._records)
-        self.wrote_timers = self.wrote_timers or bool(self._timers)
         self._timers.clear()
         self._journal.clear()
         self._timer_journal.clear()

@@ -59,7 +59,9 @@ class Process:
         self.broker = make_broker(settings, f"{service.name}-{settings.replica}")
         self.consumers = [self._consumer(topic) for topic in service.handlers.topics]
         self.relay = Relay(settings, self.database, self.metrics, gather_seconds=service.gather_seconds)
-        self.timers = TimerWorker(self.database, service.handlers, self.metrics, self.tracing)
+        self.timers = TimerWorker(
+            self.database, service.handlers, self.metrics, self.tracing, lanes=settings.database_pool // 2
+        )
         self.health = Health(self.database)
         self.stopping = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}

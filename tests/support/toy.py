@@ -131,7 +131,7 @@ class Toy:
         )
         self.consumer = TopicConsumer(settings, self.broker, self.processor, self.metrics)
         self.relay = Relay(settings, self.database, self.metrics)
-        self.timers = TimerWorker(self.database, self.handlers, self.metrics, self.tracing)
+        self.timers = TimerWorker(self.database, self.handlers, self.metrics, self.tracing, lanes=2)
 
     async def close(self) -> None:
         self.relay.stop()

@@ -1,5 +1,8 @@
 """Timers on a real PostgreSQL: once, never early, and one that fails holds up nobody."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -9,14 +12,27 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shared.persistence.timers import Timer
 from shared.persistence.uow import Uow
 from tests.support.toy import THINGS, Thing, Toy
+from tests.support.waiting import eventually
 
 
-async def set_timers(toy: Toy, *keys: str, after: timedelta) -> None:
-    async with toy.database.transaction("acme") as uow:
+async def set_timers(toy: Toy, *keys: str, after: timedelta, tenant: str = "acme") -> None:
+    async with toy.database.transaction(tenant) as uow:
         for key in keys:
             assert await uow.get(THINGS, key) is None
             uow.put(Thing(key, 1, "", 0))
             uow.set_timer("tick", key, uow.now + after)
+
+
+@asynccontextmanager
+async def working(toy: Toy) -> AsyncIterator[None]:
+    """The worker at work, as in a service; it ends when it is told to."""
+    work = asyncio.create_task(toy.timers.run())
+    try:
+        yield
+    finally:
+        toy.timers.stop()
+        async with asyncio.timeout(10):
+            await work
 
 
 async def move_clock(toy: Toy, offset: timedelta) -> None:
@@ -84,3 +100,47 @@ async def test_a_timer_set_again_by_its_own_handler_stays(toy: Toy) -> None:
     assert await toy.timers.fire_due() == 1
     assert await toy.timers.fire_due() == 0
     assert await toy.plumbing("SELECT key, due_at > app_now() FROM timer") == [("a", True)]
+
+
+async def test_a_timer_that_takes_long_holds_up_no_other_kind(toy: Toy) -> None:
+    begun, enough = asyncio.Event(), asyncio.Event()
+
+    @toy.handlers.timer("long")
+    async def long(timer: Timer, uow: Uow) -> None:
+        begun.set()
+        await enough.wait()
+
+    async with toy.database.transaction("acme") as uow:
+        uow.set_timer("long", "a", uow.now - timedelta(hours=1))
+    async with working(toy):
+        async with asyncio.timeout(10):
+            await begun.wait()
+        await set_timers(toy, "x", "y", after=timedelta(seconds=-1))
+        await eventually(lambda: effects_are(toy, "acme", {"x": 1, "y": 1}))
+        assert await toy.plumbing("SELECT kind, key FROM timer") == [("long", "a")]
+        enough.set()
+    assert await toy.plumbing("SELECT kind, key FROM timer") == []
+
+
+async def test_a_tenant_whose_timers_cannot_fire_holds_up_no_other_tenant(toy: Toy) -> None:
+    await set_timers(toy, "a", after=timedelta(hours=-1))
+    await set_timers(toy, "b", after=timedelta(seconds=-1), tenant="beta")
+    handling = toy.handlers.timers["tick"]
+    real, healed = handling.handle, asyncio.Event()
+
+    async def handle(timer: Timer, uow: Uow) -> None:
+        if uow.tenant == "acme" and not healed.is_set():
+            raise TimeoutError
+        await real(timer, uow)
+
+    object.__setattr__(handling, "handle", handle)
+    async with working(toy):
+        await eventually(lambda: effects_are(toy, "beta", {"b": 1}))
+        assert toy.timers.waiting_for is not None
+        healed.set()
+        await eventually(lambda: effects_are(toy, "acme", {"a": 1}))
+    assert toy.timers.waiting_for is None
+
+
+async def effects_are(toy: Toy, tenant: str, wanted: dict[str, int]) -> bool:
+    return {key: thing.effects for key, thing in (await toy.things(tenant)).items()} == wanted
