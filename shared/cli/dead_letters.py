@@ -8,7 +8,7 @@ from typing import Any, Final
 from shared.cli.client import ServiceProblem, Services
 
 PAGE: Final = 1000
-"""As many as a service lists at once, the oldest first."""
+"""As many as a service lists at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +60,58 @@ class Outcome:
         }
 
 
+@dataclass(slots=True)
+class Listing:
+    """Dead letters, oldest first for each service; who could not be asked; whether a limit left some out."""
+
+    letters: list[Letter] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    cut: bool = False
+
+
 async def listed(
-    services: Services, selected: Sequence[str], *, state: str, reason: str | None, limit: int
-) -> tuple[list[Letter], list[str]]:
-    """The dead letters of the selected services, oldest first for each, and who could not be asked."""
+    services: Services, selected: Sequence[str], *, state: str, reason: str | None, limit: int | None
+) -> Listing:
+    """The dead letters of the selected services, at most *limit* of each; with and without a tenant's name."""
     found = await asyncio.gather(
-        *(_listed(services, service, state, limit, alone) for service in selected for alone in (False, True)),
+        *(
+            _listed(services, service, state, reason, limit, alone)
+            for service in selected
+            for alone in (False, True)
+        ),
         return_exceptions=True,
     )
-    letters: list[Letter] = []
-    problems: dict[str, None] = {}
+    listing = Listing()
     for answer in found:
         if isinstance(answer, ServiceProblem):
-            problems[str(answer)] = None
+            if str(answer) not in listing.problems:
+                listing.problems.append(str(answer))
         elif isinstance(answer, BaseException):
             raise answer
         else:
-            letters += [letter for letter in answer if reason is None or letter.reason == reason]
-    return letters, list(problems)
+            letters, cut = answer
+            listing.letters += letters
+            listing.cut = listing.cut or cut
+    return listing
 
 
-async def _listed(services: Services, service: str, state: str, limit: int, alone: bool) -> list[Letter]:
-    """*alone*: those that name no tenant, and therefore belong to nobody but the operators."""
-    wanted = {"state": state, "limit": str(limit), "unattributed": "true" if alone else "false"}
-    rows = await services.ask(service, "GET", "/management/dead-letters", params=wanted)
-    return [Letter(service, alone, row) for row in rows]
+async def _listed(
+    services: Services, service: str, state: str, reason: str | None, limit: int | None, alone: bool
+) -> tuple[list[Letter], bool]:
+    """Page by page. *alone*: those that name no tenant, and therefore belong to nobody but the operators."""
+    wanted = {"state": state, "limit": str(PAGE), "unattributed": "true" if alone else "false"}
+    if limit is not None and reason is None:
+        wanted["limit"] = str(min(limit, PAGE))
+    letters: list[Letter] = []
+    while limit is None or len(letters) < limit:
+        page = await services.ask(service, "GET", "/management/dead-letters", params=wanted)
+        letters += [Letter(service, alone, row) for row in page["items"] if reason in (None, row["reason"])]
+        if page["next"] is None:
+            break
+        wanted["after"] = page["next"]
+    else:
+        return letters[:limit], True
+    return letters[:limit], limit is not None and len(letters) > limit
 
 
 async def settled(

@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from shared.cli.client import ServiceProblem, Services
-from shared.cli.dead_letters import PAGE, Letter, Outcome, listed, settled
+from shared.cli.dead_letters import Letter, Listing, Outcome, listed, settled
 from shared.cli.options import DataDir, TenantOption, Yes
 from shared.cli.output import AsJson, agreed, counted, err, fail, print_json, print_line, say
 from shared.cli.target import Target, find_target
@@ -51,7 +51,7 @@ def list_letters(
     service: OneService = None,
     reason: OneReason = None,
     state: Annotated[State, typer.Option(help="Which ones.")] = State.OPEN,
-    limit: Annotated[int, typer.Option(min=1, max=PAGE, help="At most so many of each service.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many of each service.")] = 100,
     tenant: TenantOption = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -63,7 +63,8 @@ def list_letters(
     """
     target = find_target(tenant, data_dir)
 
-    letters, problems = _listed(target, service, state, reason, limit)
+    listing = _listed(target, service, state, reason, limit)
+    letters, problems = listing.letters, listing.problems
     if as_json:
         print_json([letter.document() for letter in letters])
     for line in [] if as_json else [line for letter in letters for line in letter.lines()]:
@@ -72,6 +73,8 @@ def list_letters(
         print_line(
             f"{counted(len(letters), f'{state} dead letter')}." if letters else f"No {state} dead letters."
         )
+    if listing.cut:
+        say("There may be more: --limit shows them.")
     for problem in problems:
         say(problem)
     raise typer.Exit(1 if problems else 0)
@@ -160,7 +163,8 @@ def _settle(
     if bool(ids) == all_:
         fail(f"Say which to {action}: ids, or --all.", 2)
 
-    letters, problems = _listed(target, service, State.OPEN, reason, PAGE)
+    listing = _listed(target, service, State.OPEN, reason, None)
+    letters, problems = listing.letters, listing.problems
     if ids:
         letters = _chosen(letters, ids, problems)
     for problem in problems:
@@ -172,24 +176,18 @@ def _settle(
         print_json([outcome.document() for outcome in outcomes])
     else:
         _print_outcomes(outcomes, brief=all_)
-    if (
-        all_
-        and not dry_run
-        and max(Counter(letter.service for letter in letters).values(), default=0) >= PAGE
-    ):
-        say("A service lists only so many at once: there may be more, so repeat this.")
     raise typer.Exit(1 if problems or any(outcome.refused for outcome in outcomes) else 0)
 
 
 def _listed(
-    target: Target, service: str | None, state: State, reason: str | None, limit: int
-) -> tuple[list[Letter], list[str]]:
+    target: Target, service: str | None, state: State, reason: str | None, limit: int | None
+) -> Listing:
     selected = _selected(target, service)
     for name in selected:
         target.urls_of(name)  # what is not known ends the command here, before anybody is asked
     target.token("operator")
 
-    async def ask() -> tuple[list[Letter], list[str]]:
+    async def ask() -> Listing:
         async with Services(target, "operator") as services:
             return await listed(services, selected, state=state, reason=reason, limit=limit)
 

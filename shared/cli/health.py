@@ -18,6 +18,8 @@ from shared.runtime.settings import KafkaSettings
 
 OUTBOX_OLD_SECONDS: Final = 30.0
 """The relay sends within milliseconds; a row as old as this says that it cannot."""
+TIMER_LATE_SECONDS: Final = 900.0
+"""Business time. A timer whose handler fails is tried again every 5 minutes at least, and a round takes less."""
 LAG_MANY: Final = 10_000
 """Records: more than a service works off in a few seconds."""
 
@@ -58,6 +60,7 @@ class Health:
             "outbox_pending",
             "outbox_oldest_seconds",
             "timers_due",
+            "timers_oldest_seconds",
             "timers_pending",
             "dead_letters_open",
             "erasures_overdue",
@@ -184,6 +187,8 @@ def _judge(health: Health) -> list[str]:
             problems.append(f"{name} is {counted(behind, 'record')} behind on {topic}.")
     if (oldest := float(backlog.get("outbox_oldest_seconds") or 0)) > OUTBOX_OLD_SECONDS:
         problems.append(f"{name} has had an event to send for {duration(oldest)}.")
+    if (oldest := float(backlog.get("timers_oldest_seconds") or 0)) > TIMER_LATE_SECONDS:
+        problems.append(f"{name} has had a timer to fire for {duration(oldest)}.")
     if dead := int(backlog.get("dead_letters_open") or 0):
         letters = counted(dead, "open dead letter")
         problems.append(f"{name} has {letters}, all tenants together: `mentoring dlq list --service {name}`.")

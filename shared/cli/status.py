@@ -29,10 +29,10 @@ def status(
     """How every service does: readiness, backlog, lag, dead letters. Exit code 1 when something is not healthy.
 
     The columns: records behind on all topics, events not sent yet and the age of the oldest, timers that are
-    due, open dead letters.
+    due and how late the oldest is, open dead letters.
 
     Not healthy: no answer, not ready, a task that waits or has ended, Kafka unreachable, an event unsent for
-    30 seconds, 10,000 records behind on a topic, an open dead letter.
+    30 seconds, a timer 15 minutes late, 10,000 records behind on a topic, an open dead letter.
     """
     from shared.cli.health import examine
 
@@ -79,7 +79,7 @@ def _page(report: "Report") -> RenderableType:
 
 
 def _tables(report: "Report") -> list[Table]:
-    columns = ("service", "ready", "live", "schema", "lag", "outbox", "oldest", "timers", "dead")
+    columns = ("service", "ready", "live", "schema", "lag", "outbox", "oldest", "timers", "late", "dead")
     tables = [make_table([_row(health) for health in report.services], columns)]
     if lag := _lag_rows(report):
         tables.append(make_table(lag, list(lag[0]), title="Records behind"))
@@ -89,7 +89,7 @@ def _tables(report: "Report") -> list[Table]:
 def _row(health: "Health") -> dict[str, object]:
     backlog = health.backlog
     schemas = {replica.schema for replica in health.replicas}
-    oldest = backlog.get("outbox_oldest_seconds")
+    oldest, late = backlog.get("outbox_oldest_seconds"), backlog.get("timers_oldest_seconds")
     return {
         "service": Text(health.service, style="" if health.healthy else "red"),
         "ready": _of(health, [replica.ready for replica in health.replicas]),
@@ -99,6 +99,7 @@ def _row(health: "Health") -> dict[str, object]:
         "outbox": backlog.get("outbox_pending", "?"),
         "oldest": "?" if oldest is None else duration(oldest),
         "timers": backlog.get("timers_due", "?"),
+        "late": "?" if late is None else duration(late),
         "dead": backlog.get("dead_letters_open", "?"),
     }
 

@@ -110,6 +110,7 @@ class Metrics:
                 ("outbox_pending", "Outbox rows not sent yet"),
                 ("outbox_oldest_seconds", "Age of the oldest unsent outbox row"),
                 ("timers_due", "Timers due and not fired"),
+                ("timers_oldest_seconds", "Business time since the oldest of them was due"),
                 ("dead_letters_open", "Dead letters that nobody has settled"),
                 *gauges.items(),
             )

@@ -9,14 +9,15 @@ import asyncio
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import sqlalchemy as sa
 import structlog
 from aiokafka import TopicPartition
 
 from shared.contracts import dead_letter_topic
-from shared.errors import Conflict, NotFound, NotYetKnown, ServiceError
+from shared.errors import Conflict, Invalid, NotFound, NotYetKnown, ServiceError
 from shared.http.auth import Caller
 from shared.messaging import inbox
 from shared.messaging.codec import UNATTRIBUTED, Decoder, Item
@@ -32,8 +33,11 @@ log = structlog.get_logger()
 
 _LIST = sa.text(
     "SELECT id, topic, partition, record_offset, source, event_id, event_type, reason, detail, attempts, state,"
-    " died_at FROM dead_letter WHERE tenant = :tenant AND state = :state ORDER BY died_at, id LIMIT :limit"
+    " died_at FROM dead_letter WHERE tenant = :tenant AND state = :state"
+    " AND (died_at, id) > (:died_at, :id) ORDER BY died_at, id LIMIT :limit"
 )
+_PLACE = sa.text("SELECT died_at, id FROM dead_letter WHERE tenant = :tenant AND id = :id")
+_BEGINNING: Final = (datetime.min.replace(tzinfo=UTC), "")
 _ONE = sa.text(
     "SELECT id, topic, state, died_at FROM dead_letter WHERE tenant = :tenant AND id = :id FOR UPDATE"
 )
@@ -63,14 +67,25 @@ class Redrive:
         self._settings, self._service, self._handlers, self._database = settings, service, handlers, database
 
     async def listing(
-        self, tenant: str, state: str, limit: int, *, unattributed: bool
-    ) -> list[dict[str, Any]]:
-        """Dead letters in *state* (open, redriven, discarded), oldest first."""
+        self, tenant: str, state: str, after: str | None, limit: int, *, unattributed: bool
+    ) -> dict[str, Any]:
+        """A page of dead letters in *state* (open, redriven, discarded), oldest first: ``items`` and ``next``.
+
+        *after* is the id of the last one seen, whatever has become of it since. Raises ``Invalid`` when there is no
+        such dead letter (any more).
+        """
         async with self._database.transaction(
             UNATTRIBUTED if unattributed else tenant, read_only=True
         ) as uow:
-            rows = await uow.rows(_LIST, state=state, limit=limit)
-        return [{**row._asdict(), "died_at": row.died_at.isoformat()} for row in rows]
+            place = [_BEGINNING] if after is None else await uow.rows(_PLACE, id=after)
+            if not place:
+                raise Invalid("bad_page", "This is not what an earlier page said as its next.")
+            ((died_at, last),) = place
+            rows = await uow.rows(_LIST, state=state, died_at=died_at, id=last, limit=limit)
+        return {
+            "items": [{**row._asdict(), "died_at": row.died_at.isoformat()} for row in rows],
+            "next": rows[-1].id if len(rows) == limit else None,
+        }
 
     async def redrive(self, caller: Caller, identity: str, *, dry_run: bool) -> dict[str, Any]:
         """Handle the record again. Raises ``Conflict`` with the reason when it is refused again, or when it turns

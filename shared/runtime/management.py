@@ -24,6 +24,8 @@ _COUNTS = sa.text(
     " (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(written_at)), 0) FROM outbox)"
     "   AS outbox_oldest_seconds,"
     " (SELECT count(*) FROM timer WHERE due_at <= app_now()) AS timers_due,"
+    " (SELECT coalesce(extract(epoch FROM app_now() - min(due_at)), 0) FROM timer WHERE due_at <= app_now())"
+    "   AS timers_oldest_seconds,"
     " (SELECT count(*) FROM timer) AS timers_pending,"
     " (SELECT count(*) FROM dead_letter WHERE state = 'open') AS dead_letters_open,"
     " app_now() AS business_time"
@@ -40,6 +42,7 @@ async def counts(database: Database, more: Sequence[Backlog] = ()) -> dict[str, 
         "outbox_pending": row.outbox_pending,
         "outbox_oldest_seconds": round(float(row.outbox_oldest_seconds), 3),
         "timers_due": row.timers_due,
+        "timers_oldest_seconds": round(float(row.timers_oldest_seconds), 3),
         "timers_pending": row.timers_pending,
         "dead_letters_open": row.dead_letters_open,
         "business_time": row.business_time.isoformat(),
@@ -108,10 +111,14 @@ def management_api(
         caller: CurrentCaller,
         state: Literal["open", "redriven", "discarded"] = "open",
         unattributed: bool = False,
+        after: Annotated[str | None, Query(max_length=140)] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    ) -> list[dict[str, Any]]:
-        """Dead letters: ids and reasons, never content. ``unattributed``: those that name no tenant."""
-        return await redrive.listing(caller.tenant, state, limit, unattributed=unattributed)
+    ) -> dict[str, Any]:
+        """One page of dead letters, oldest first: ids and reasons, never content.
+
+        ``unattributed``: those that name no tenant. ``after``: the ``next`` of the page before.
+        """
+        return await redrive.listing(caller.tenant, state, after, limit, unattributed=unattributed)
 
     @api.post("/management/dead-letters/{dead_letter_id}/redrive", allow=[OPERATOR], detached=True)
     async def redrive_one(

@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.persistence.timers import Timer
 from shared.persistence.uow import Uow
+from shared.runtime.management import counts
 from tests.support.toy import THINGS, Thing, Toy
 from tests.support.waiting import eventually
 
@@ -67,6 +69,16 @@ async def test_a_timer_fires_once_and_never_early(toy: Toy) -> None:
         await move_clock(toy, timedelta(0))
     assert {thing.effects for thing in (await toy.things()).values()} == {1}
     assert await toy.plumbing("SELECT count(*) FROM timer") == [(0,)]
+
+
+async def test_the_oldest_due_timer_is_known_by_its_age(toy: Toy) -> None:
+    await set_timers(toy, "later", after=timedelta(hours=1))
+    assert (await counts(toy.database))["timers_oldest_seconds"] == 0
+    await set_timers(toy, "old", after=timedelta(hours=-2))
+    await set_timers(toy, "young", after=timedelta(minutes=-1))
+    assert (await counts(toy.database))["timers_oldest_seconds"] == pytest.approx(7200, abs=60)
+    assert await toy.timers.fire_due() == 2
+    assert (await counts(toy.database))["timers_oldest_seconds"] == 0
 
 
 async def test_a_timer_that_fails_is_put_back_and_the_others_fire(toy: Toy) -> None:

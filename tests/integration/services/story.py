@@ -169,7 +169,8 @@ class Story:
             newer = re.sub(rb"\.v1\b", b".v9", known.payload or b"")
             headers = {"content-type": known.headers["content-type"]}
             await instance.handle(replace(known, payload=newer, headers=headers))
-            (letter,) = await instance.ask(self.system("operator"), "GET", "/management/dead-letters")
+            page = await instance.ask(self.system("operator"), "GET", "/management/dead-letters")
+            (letter,) = page["items"]
             assert letter["reason"] == "unknown_version"
             self.dead_letters[service] = letter["id"]
 

@@ -50,8 +50,18 @@ class Desk:
         return [letter["id"] for letter in await self.listing()]
 
     async def listing(self, **query: Any) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = await self.profiles.ask(self.operator, "GET", LETTERS, params=query)
-        return found
+        """Page by page, as a reader of *next* sees them."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = await self.page(**query)
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            query["after"] = page["next"]
+
+    async def page(self, **query: Any) -> dict[str, Any]:
+        page: dict[str, Any] = await self.profiles.ask(self.operator, "GET", LETTERS, params=query)
+        return page
 
     async def redrive(self, letter: str, **query: Any) -> tuple[int, str]:
         """Status, and the outcome or the code of the refusal."""
@@ -173,6 +183,21 @@ async def test_discarded_is_settled_without_an_effect(desk: Desk) -> None:
     assert await desk.people() == []
     assert [row["id"] for row in await desk.listing()] == [kept]
     assert [row["id"] for row in await desk.listing(state="discarded")] == [given_up]
+
+
+async def test_pages_follow_each_other_though_letters_are_settled_between(desk: Desk) -> None:
+    people = ("ada", "ben", "cleo", "dan", "eve")
+    letters = await desk.refused(*(recorded(desk, name) for name in people))
+    first = await desk.page(limit=2)
+    assert [row["id"] for row in first["items"]] == letters[:2]
+    assert await desk.discard(letters[1]) == (200, "discarded")
+    second = await desk.page(limit=2, after=first["next"])
+    assert [row["id"] for row in second["items"]] == letters[2:4]
+    last = await desk.page(limit=2, after=second["next"])
+    assert ([row["id"] for row in last["items"]], last["next"]) == (letters[4:], None)
+    strange = {"after": "never-one-of-ours"}
+    answer = await desk.profiles.call(desk.operator, "GET", LETTERS, params=strange)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_page")
 
 
 async def test_a_letter_that_names_no_tenant_is_everybodys_and_no_good(desk: Desk) -> None:

@@ -22,6 +22,7 @@ HEALTHY_STATUS: dict[str, Any] = {
     "outbox_pending": 0,
     "outbox_oldest_seconds": 0.0,
     "timers_due": 0,
+    "timers_oldest_seconds": 0.0,
     "timers_pending": 3,
     "dead_letters_open": 0,
     "business_time": "2026-03-02T09:00:00+00:00",
@@ -80,7 +81,7 @@ class FakeServices:
             "GET /health/ready": {"ready": True, "why": "ready"},
             "GET /health/live": {"live": True, "tasks": {"relay": "running", "timers": "running"}},
             "GET /management/status": {"service": service, **HEALTHY_STATUS},
-            "GET /management/dead-letters": [],
+            "GET /management/dead-letters": {"items": [], "next": None},
         }
         if route in defaults:
             return httpx.Response(200, json=defaults[route])

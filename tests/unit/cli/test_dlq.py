@@ -16,11 +16,13 @@ def letters(services: FakeServices) -> FakeServices:
     def of_profiles(request: httpx.Request) -> httpx.Response:
         alone = request.url.params["unattributed"] == "true"
         rows = [letter("b", reason="bad_json", event_type="")] if alone else [letter("a")]
-        return httpx.Response(200, json=rows)
+        return httpx.Response(200, json={"items": rows, "next": None})
 
     def of_matching(request: httpx.Request) -> httpx.Response:
         alone = request.url.params["unattributed"] == "true"
-        return httpx.Response(200, json=[] if alone else [letter("c", reason="unexpected")])
+        return httpx.Response(
+            200, json={"items": [] if alone else [letter("c", reason="unexpected")], "next": None}
+        )
 
     services.set("profiles", "GET /management/dead-letters", of_profiles)
     services.set("matching", "GET /management/dead-letters", of_matching)
@@ -147,16 +149,49 @@ def test_a_token_that_is_refused_ends_it(run: Run, letters: FakeServices) -> Non
     assert "0 of 3 were done before" in result.stderr
 
 
-def test_a_full_page_says_that_there_may_be_more(run: Run, services: FakeServices) -> None:
-    rows = [letter(f"{number:04}") for number in range(1000)]
+@pytest.fixture
+def many(services: FakeServices) -> FakeServices:
+    """2,500 of *profiles*, every tenth with another reason."""
+    rows = [
+        letter(f"{number:04}", **({"reason": "bad_json"} if number % 10 == 0 else {}))
+        for number in range(2500)
+    ]
 
     def page(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json=[] if request.url.params["unattributed"] == "true" else rows)
+        params = request.url.params
+        if params["unattributed"] == "true":
+            return httpx.Response(200, json={"items": [], "next": None})
+        first = int(params["after"]) + 1 if "after" in params else 0
+        items = rows[first : first + int(params["limit"])]
+        full = len(items) == int(params["limit"])
+        return httpx.Response(200, json={"items": items, "next": items[-1]["id"] if full else None})
 
     services.set("profiles", "GET /management/dead-letters", page)
     for row in rows:
         done = answer({"outcome": "applied"})
         services.set("profiles", f"POST /management/dead-letters/{row['id']}/redrive", done)
+    return services
+
+
+def test_all_are_redriven_however_many_pages(run: Run, many: FakeServices) -> None:
     result = run("dlq", "redrive", "--all", "--yes")
-    assert result.stdout == "1,000 dead letters: 1,000 applied.\n"
-    assert "there may be more" in result.stderr
+    assert result.stdout == "2,500 dead letters: 2,500 applied.\n"
+    assert result.exit_code == 0
+
+
+def test_a_list_goes_on_to_its_limit_and_says_what_it_leaves_out(run: Run, many: FakeServices) -> None:
+    result = run("dlq", "list", "--limit", "1200")
+    assert "1,200 open dead letters." in result.stdout
+    assert "There may be more: --limit shows them." in result.stderr
+    result = run("dlq", "list", "--limit", "3000")
+    assert "2,500 open dead letters." in result.stdout
+    assert "more" not in result.stderr
+
+
+def test_a_reason_is_looked_for_on_all_pages(run: Run, many: FakeServices) -> None:
+    result = run("dlq", "list", "--reason", "bad_json", "--limit", "240")
+    assert "240 open dead letters." in result.stdout
+    assert "There may be more" in result.stderr
+    result = run("dlq", "list", "--reason", "bad_json", "--limit", "251")
+    assert "250 open dead letters." in result.stdout
+    assert "more" not in result.stderr

@@ -87,6 +87,12 @@ def test_a_service_that_does_not_answer_is_a_row(run: Run, services: FakeService
         ),
         (
             "/management/status",
+            HEALTHY_STATUS | {"timers_due": 1, "timers_oldest_seconds": 1800.0},
+            200,
+            "feedback has had a timer to fire for 30.0 min.",
+        ),
+        (
+            "/management/status",
             HEALTHY_STATUS | {"dead_letters_open": 2},
             200,
             "feedback has 2 open dead letters, all tenants together: `mentoring dlq list --service feedback`.",
