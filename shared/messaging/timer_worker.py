@@ -61,6 +61,7 @@ class TimerWorker:
         self._database, self._handlers, self._metrics, self._tracing = database, handlers, metrics, tracing
         self._stopping = asyncio.Event()
         self._look = asyncio.Event()
+        self._due: dict[str, list[str]] = {}
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(lanes)
         self._waiting: dict[str, str] = {}
@@ -76,11 +77,9 @@ class TimerWorker:
         try:
             while not self._stopping.is_set():
                 self._look.clear()
-                for kind, tenants in (await self._patiently("due", self._due) or {}).items():
-                    if kind not in self._lanes:
-                        self._lanes[kind] = asyncio.create_task(
-                            self._lane(kind, tenants), name=f"timers {kind}"
-                        )
+                self._due = await self._patiently("due", self._find) or {}
+                for kind in self._due.keys() - self._lanes.keys():
+                    self._lanes[kind] = asyncio.create_task(self._lane(kind), name=f"timers {kind}")
                 await _wait(self._look, _POLL_SECONDS)
             await asyncio.gather(*self._lanes.values())
         finally:
@@ -94,9 +93,9 @@ class TimerWorker:
 
     async def fire_due(self) -> int:
         """Fire one round of what is due, one kind after the other; returns how many fired."""
-        return sum([await self._turn(kind, tenants) for kind, tenants in (await self._due()).items()])
+        return sum([await self._turn(kind, tenants) for kind, tenants in (await self._find()).items()])
 
-    async def _due(self) -> dict[str, list[str]]:
+    async def _find(self) -> dict[str, list[str]]:
         """The tenants of each kind, those whose timers have been due for longest first."""
         due: dict[str, list[str]] = {}
         for tenant, kind in await self._database.glance(_DUE):
@@ -107,10 +106,10 @@ class TimerWorker:
                 log.error("a timer of an unknown kind is due", kind=kind)
         return due
 
-    async def _lane(self, kind: str, tenants: Sequence[str]) -> None:
+    async def _lane(self, kind: str) -> None:
         try:
             async with self._places:
-                if await self._patiently(kind, lambda: self._turn(kind, tenants)):
+                if await self._patiently(kind, lambda: self._turn(kind, self._due.get(kind, ()))):
                     self._look.set()  # more may be due than one turn takes
         finally:
             del self._lanes[kind]
@@ -120,6 +119,8 @@ class TimerWorker:
         handling, fired = self._handlers.timers[kind], 0
         failure: Exception | None = None
         for tenant in tenants:
+            if self._stopping.is_set():
+                break
             try:
                 fired += await self._fire(tenant, handling)
             except Exception as error:  # noqa: BLE001 - raised below, when all have had their turn

@@ -136,7 +136,6 @@ async def test_a_timer_that_takes_long_holds_up_no_other_kind(toy: Toy) -> None:
 
 async def test_a_tenant_whose_timers_cannot_fire_holds_up_no_other_tenant(toy: Toy) -> None:
     await set_timers(toy, "a", after=timedelta(hours=-1))
-    await set_timers(toy, "b", after=timedelta(seconds=-1), tenant="beta")
     handling = toy.handlers.timers["tick"]
     real, healed = handling.handle, asyncio.Event()
 
@@ -146,7 +145,13 @@ async def test_a_tenant_whose_timers_cannot_fire_holds_up_no_other_tenant(toy: T
         await real(timer, uow)
 
     object.__setattr__(handling, "handle", handle)
+
+    async def waits() -> bool:
+        return toy.timers.waiting_for is not None
+
     async with working(toy):
+        await eventually(waits)
+        await set_timers(toy, "b", after=timedelta(seconds=-1), tenant="beta")
         await eventually(lambda: effects_are(toy, "beta", {"b": 1}))
         assert toy.timers.waiting_for is not None
         healed.set()
